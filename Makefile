@@ -1,0 +1,66 @@
+# Everything runs from .venv, which the first target that needs it creates.
+#   make PYTHON=python3.12 test      another interpreter for a fresh .venv
+#   make WORKERS=8 test              more test processes
+
+PYTHON ?= python3
+WORKERS ?= 2
+
+# torch goes in before the package. pip settles on 2.13.0+cpu, the CPU build, wherever it is
+# configured to see one, and on the platform's default build of 2.13.0 elsewhere.
+# The package itself accepts a range (pyproject.toml); this is the only place with a pin.
+TORCH := torch==2.13.0
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+DOCS_INSTALLED := .venv/.installed-docs
+
+.PHONY: help install demo test lint format docs clean
+
+help:
+	@echo "make demo     pre-train on real series, print a table, draw into demo_output/"
+	@echo "make test     the test suite and the doctests"
+	@echo "make lint     ruff and mypy"
+	@echo "make format   let ruff fix and format what it can"
+	@echo "make docs     the documentation, into docs/_build/html"
+	@echo "make install  only create .venv and install into it"
+	@echo "make clean    remove what the other targets wrote, except .venv"
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo "'$(PYTHON)' was not found: name a Python >= 3.11 with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import platform, sys; sys.version_info >= (3, 11) or sys.exit("simmtm_sk needs Python 3.11 or newer, but $(PYTHON) is " + platform.python_version() + ": name a newer one with make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+
+# The interpreter comes after the bar: its time stamp must not cause a second installation.
+$(INSTALLED): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install "$(TORCH)"
+	$(BIN)/python -m pip install -e ".[plot,progress,dev]"
+	@touch $@
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	$(BIN)/python -m pip install -e ".[docs]"
+	@touch $@
+
+install: $(INSTALLED)
+
+demo: $(INSTALLED)
+	$(BIN)/python examples/demo.py
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --doctest-modules simmtm_sk tests
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(DOCS_INSTALLED)
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+clean:
+	rm -rf build dist demo_output docs/_build docs/auto_examples docs/generated
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Self-supervised representations of time series (SimMTM) for scikit-learn and sktime."""

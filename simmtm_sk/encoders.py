@@ -1,0 +1,161 @@
+"""The encoder families, as small parameter objects that build their network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from torch import nn
+
+from .nn.encoders import DilatedConvNet, PatchTransformer
+
+
+class ConvEncoder(BaseEstimator):  # type: ignore[misc]
+    """Dilated residual one-dimensional convolutions over all channels.
+
+    Works for any length; the number of channels is fixed when it is built. Its cost grows linearly
+    with the length.
+
+    Parameters
+    ----------
+    d_model : int, default=64
+        Width of every layer.
+    n_layers : int, default=6
+        Residual blocks of two convolutions. Block i looks ``(kernel_size // 2) * 2**i`` points to
+        either side; blocks that would only look beyond the series are left out.
+    kernel_size : int, default=3
+        Odd number of taps.
+    dropout : float, default=0.0
+        Share of zeroed outputs of a block's convolutions while training.
+
+    Examples
+    --------
+    >>> from simmtm_sk import ConvEncoder
+    >>> ConvEncoder(d_model=32).build(n_channels=3, length=100).d_model
+    32
+    """
+
+    channel_independent = False
+
+    def __init__(
+        self, *, d_model: int = 64, n_layers: int = 6, kernel_size: int = 3, dropout: float = 0.0
+    ) -> None:
+        self.d_model = d_model
+        self.n_layers = n_layers
+        self.kernel_size = kernel_size
+        self.dropout = dropout
+
+    def build(self, n_channels: int, length: int) -> nn.Module:
+        """Return a network for series of ``n_channels`` channels and about ``length`` points."""
+        n_layers = min(self.n_layers, max(1, (length - 1).bit_length()))
+        return DilatedConvNet(n_channels, self.d_model, n_layers, self.kernel_size, self.dropout)
+
+
+class PatchEncoder(BaseEstimator):  # type: ignore[misc]
+    """A transformer over patches; every channel is a series of its own.
+
+    Works for any length and any number of channels. Its cost grows with the square of the number
+    of patches.
+
+    Parameters
+    ----------
+    patch_length : int, default=8
+        Points of a patch; the last one is filled up with hidden points. Not more than the length
+        of the series.
+    d_model : int, default=64
+        Width of the tokens, a multiple of ``n_heads``.
+    n_layers : int, default=3
+        Transformer layers.
+    n_heads : int, default=4
+        Attention heads.
+    d_feedforward : int, default=128
+        Width of the hidden layer of a block's perceptron.
+    dropout : float, default=0.0
+        Dropout on embeddings and residual branches, not inside the attention.
+
+    References
+    ----------
+    Nie et al., "A time series is worth 64 words", ICLR 2023, arXiv:2211.14730.
+
+    Examples
+    --------
+    >>> from simmtm_sk import PatchEncoder
+    >>> PatchEncoder(patch_length=16).build(n_channels=1, length=100).patch_length
+    16
+    """
+
+    channel_independent = True
+
+    def __init__(
+        self,
+        *,
+        patch_length: int = 8,
+        d_model: int = 64,
+        n_layers: int = 3,
+        n_heads: int = 4,
+        d_feedforward: int = 128,
+        dropout: float = 0.0,
+    ) -> None:
+        self.patch_length = patch_length
+        self.d_model = d_model
+        self.n_layers = n_layers
+        self.n_heads = n_heads
+        self.d_feedforward = d_feedforward
+        self.dropout = dropout
+
+    def build(self, n_channels: int, length: int) -> nn.Module:
+        """Return a network for single channels of about ``length`` points."""
+        return PatchTransformer(
+            self.patch_length,
+            self.d_model,
+            self.n_layers,
+            self.n_heads,
+            self.d_feedforward,
+            self.dropout,
+        )
+
+
+class PointEncoder(BaseEstimator):  # type: ignore[misc]
+    """A transformer in which every time point is a token, as in the paper's forecasting encoder.
+
+    Every channel is a series of its own; any length, any number of channels. Its cost grows with
+    the square of the length: prefer `PatchEncoder` for more than a few hundred points.
+
+    Parameters
+    ----------
+    d_model, n_layers, n_heads, d_feedforward, dropout
+        As in `PatchEncoder`.
+
+    References
+    ----------
+    Dong et al., "SimMTM", NeurIPS 2023, arXiv:2302.00861, section 4.1.
+
+    Examples
+    --------
+    >>> from simmtm_sk import PointEncoder
+    >>> PointEncoder(d_model=16).build(n_channels=1, length=100).patch_length
+    1
+    """
+
+    channel_independent = True
+
+    def __init__(
+        self,
+        *,
+        d_model: int = 32,
+        n_layers: int = 2,
+        n_heads: int = 4,
+        d_feedforward: int = 64,
+        dropout: float = 0.0,
+    ) -> None:
+        self.d_model = d_model
+        self.n_layers = n_layers
+        self.n_heads = n_heads
+        self.d_feedforward = d_feedforward
+        self.dropout = dropout
+
+    def build(self, n_channels: int, length: int) -> nn.Module:
+        """Return a network for single channels of about ``length`` points."""
+        return PatchTransformer(
+            1, self.d_model, self.n_layers, self.n_heads, self.d_feedforward, self.dropout
+        )

@@ -1,0 +1,146 @@
+"""The whole network of pre-training: encoder, projector, decoder, and the losses of one step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .encoders import token_mask
+from .heads import Decoder, Projector, pooled
+from .normalization import normalize
+from .objective import (
+    LearnedLossWeights,
+    aggregate_neighbors,
+    constraint_loss,
+    reconstruction_loss,
+)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The weights of one pre-training objective; symbols as in the paper.
+
+    Attributes
+    ----------
+    temperature : float
+        τ of the softmax over similarities.
+    constraint_weight : float or "learned"
+        λ; "learned" weighs reconstruction and constraint by learned uncertainty.
+    own_view_weight : float
+        Weight of rebuilding each original from each of its masked views alone; 0 leaves the term out.
+    """
+
+    temperature: float
+    constraint_weight: float | str
+    own_view_weight: float
+
+
+class SimMTM(nn.Module):
+    """Encoder, projector and decoder, and how they make the losses of a batch.
+
+    Parameters
+    ----------
+    backbone : nn.Module
+        An encoder network as `simmtm_sk.nn.encoders` describes.
+    n_channels : int
+        Channels of a row (1 for channel-independent encoders).
+    projection_dim : int
+        Width of the series-wise representation.
+    objective : Objective
+    """
+
+    def __init__(
+        self, backbone: nn.Module, n_channels: int, projection_dim: int, objective: Objective
+    ) -> None:
+        super().__init__()
+        self.objective = objective
+        self.backbone = backbone
+        d_model, patch_length = int(backbone.d_model), int(backbone.patch_length)  # type: ignore[arg-type]
+        self.patch_length = patch_length
+        self.projector = Projector(d_model, projection_dim)
+        self.decoder = Decoder(d_model, n_channels, patch_length)
+        learned = objective.constraint_weight == "learned"
+        self.loss_weights = LearnedLossWeights(2) if learned else None
+
+    def layers(self, values: Tensor, visible: Tensor, within: Tensor | None) -> list[Tensor]:
+        """Outputs of every encoder layer on raw ``values``, normalised by what is visible."""
+        layers: list[Tensor] = self.backbone(normalize(values, visible), visible, within)
+        return layers
+
+    def losses(
+        self, values: Tensor, observed: Tensor, within: Tensor | None, views: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the terms of the objective on one batch.
+
+        Parameters
+        ----------
+        values : Tensor, shape (N, C, L)
+            The originals; what is not observed may hold anything.
+        observed : Tensor of bool, shape (N, C, L)
+            Points that exist: only these are targets.
+        within : Tensor of bool, shape (N, L), or None
+            Points before the end of each series.
+        views : Tensor of bool, shape (M N, C, L)
+            Visible points of all first views, all second views, and so on.
+
+        Returns
+        -------
+        dict of scalar tensors
+            "reconstruction", "constraint", "own_view" (where it has a weight), and "total".
+        """
+        n_series, length = len(values), values.shape[-1]
+        rows = 1 + len(views) // n_series
+        row_within = None if within is None else within.repeat(rows, 1)
+        points = self.layers(
+            values.repeat(rows, 1, 1), torch.cat([observed, views]), row_within
+        )[-1]
+        tokens = None if row_within is None else token_mask(row_within, self.patch_length)
+        series = self.projector(points, tokens)
+
+        target = normalize(values, observed)
+        tau = self.objective.temperature
+        aggregated = aggregate_neighbors(points, series, n_series, tau)
+        losses = {
+            "reconstruction": reconstruction_loss(
+                self.decoder(aggregated, length), target, observed
+            ),
+            "constraint": constraint_loss(series, n_series, tau),
+        }
+        if self.objective.own_view_weight > 0:
+            rebuilt = self.decoder(points[n_series:], length)
+            losses["own_view"] = reconstruction_loss(
+                rebuilt, target.repeat(rows - 1, 1, 1), observed.repeat(rows - 1, 1, 1)
+            )
+        losses["total"] = self._total(losses)
+        return losses
+
+    def _total(self, losses: dict[str, Tensor]) -> Tensor:
+        rebuild = losses["reconstruction"]
+        if "own_view" in losses:
+            rebuild = rebuild + self.objective.own_view_weight * losses["own_view"]
+        if self.loss_weights is not None:
+            total: Tensor = self.loss_weights(rebuild, losses["constraint"])
+            return total
+        return rebuild + float(self.objective.constraint_weight) * losses["constraint"]
+
+    def embed(
+        self,
+        values: Tensor,
+        observed: Tensor,
+        within: Tensor | None,
+        statistics: tuple[str, ...],
+        all_layers: bool,
+    ) -> Tensor:
+        """Pooled representations: (n_rows, n_layers * len(statistics) * d_model)."""
+        layers = self.layers(values, observed, within)
+        tokens = None if within is None else token_mask(within, self.patch_length)
+        chosen = layers if all_layers else layers[-1:]
+        return torch.cat([pooled(x, tokens, s) for x in chosen for s in statistics], 1)
+
+    def rebuild(self, values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
+        """Every row decoded from its own visible points, normalised: (n_rows, C, L)."""
+        points = self.layers(values, visible, within)[-1]
+        rebuilt: Tensor = self.decoder(points, values.shape[-1])
+        return rebuilt

@@ -1,0 +1,1 @@
+"""The training loop and pre-training. Knows networks and rows, not estimators."""

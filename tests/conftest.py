@@ -1,0 +1,23 @@
+"""Settings and fixtures that every test shares."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+# Models in tests are tiny: threads that wait for one another cost far more than they save,
+# above all with several test processes on few cores.
+torch.set_num_threads(1)
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def golden_dir() -> Path:
+    """Folder with reference values of the published implementation."""
+    named = os.environ.get("SIMMTM_GOLDEN")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "golden"
+    if not folder.is_dir():
+        pytest.skip(f"no golden values in {folder}; name their folder with SIMMTM_GOLDEN")
+    return folder
