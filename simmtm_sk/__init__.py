@@ -1,1 +1,15 @@
-"""Self-supervised representations of time series (SimMTM) for scikit-learn and sktime."""
+"""Self-supervised pre-training for time series, as scikit-learn and sktime estimators."""
+
+from .encoders import ConvEncoder, PatchEncoder, PointEncoder
+from .persistence import ArtifactError, load, save
+from .transformer import SimMTMTransformer
+
+__all__ = [
+    "ArtifactError",
+    "ConvEncoder",
+    "PatchEncoder",
+    "PointEncoder",
+    "SimMTMTransformer",
+    "load",
+    "save",
+]

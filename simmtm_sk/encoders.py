@@ -21,9 +21,9 @@ class ConvEncoder(BaseEstimator):  # type: ignore[misc]
     d_model : int, default=64
         Width of every layer.
     n_layers : int, default=6
-        Residual blocks of two convolutions. Block i looks ``(kernel_size // 2) * 2**i`` points to
+        Residual blocks of one convolution each. Block i looks ``(kernel_size // 2) * 2**i`` points to
         either side; blocks that would only look beyond the series are left out.
-    kernel_size : int, default=3
+    kernel_size : int, default=5
         Odd number of taps.
     dropout : float, default=0.0
         Share of zeroed outputs of a block's convolutions while training.
@@ -38,7 +38,7 @@ class ConvEncoder(BaseEstimator):  # type: ignore[misc]
     channel_independent = False
 
     def __init__(
-        self, *, d_model: int = 64, n_layers: int = 6, kernel_size: int = 3, dropout: float = 0.0
+        self, *, d_model: int = 64, n_layers: int = 6, kernel_size: int = 5, dropout: float = 0.0
     ) -> None:
         self.d_model = d_model
         self.n_layers = n_layers

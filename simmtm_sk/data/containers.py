@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
 
 from .rows import CHUNK
 
@@ -30,6 +31,16 @@ def is_sktime_panel(X: object) -> bool:
         in_time = (pd.MultiIndex, pd.DatetimeIndex, pd.PeriodIndex, pd.TimedeltaIndex)
         return isinstance(index, in_time) or _is_nested(X)
     return isinstance(X, list) and bool(X) and isinstance(X[0], pd.DataFrame)
+
+
+def check_numeric(X: object) -> None:
+    """Refuse frames with columns that are no numbers, before anything converts them quietly."""
+    if isinstance(X, pd.DataFrame) and not _is_nested(X):
+        names = [str(name) for name, dtype in X.dtypes.items() if not is_numeric_dtype(dtype)]
+        if names:
+            raise TypeError(
+                f"X has categorical (non-numeric) columns {names}; series must hold numbers."
+            )
 
 
 def panel_values(X: object) -> NDArray[np.floating[Any]]:
@@ -63,6 +74,7 @@ def panel_values(X: object) -> NDArray[np.floating[Any]]:
     <BLANKLINE>
            [[ 3., nan]]])
     """
+    check_numeric(X)
     if isinstance(X, pd.DataFrame | pd.Series):
         values = _from_pandas(X)
     elif isinstance(X, list | tuple) and _is_sequence_of_series(X):

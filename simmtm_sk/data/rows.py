@@ -118,9 +118,7 @@ def _scan(values: NDArray[np.floating[Any]]) -> tuple[NDArray[np.intp], bool]:
     return ends, complete
 
 
-def _windows(
-    ends: NDArray[np.intp], length: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _windows(ends: NDArray[np.intp], length: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Series and start of every window of ``length`` points, covering each series to its end."""
     counts = -(-ends // length)  # none for a series without observed points
     series = np.repeat(np.arange(len(ends)), counts)

@@ -24,8 +24,10 @@ from torch import Tensor, nn
 Backbone = Callable[[Tensor, Tensor, Tensor | None], list[Tensor]]
 
 
-def token_mask(within: Tensor, patch_length: int) -> Tensor:
+def token_mask(within: Tensor | None, patch_length: int) -> Tensor | None:
     """True for the tokens that hold at least one point of their series: (n_rows, n_tokens)."""
+    if within is None:
+        return None
     padding = -within.shape[1] % patch_length
     return F.pad(within, (0, padding)).unflatten(1, (-1, patch_length)).any(-1)
 
@@ -54,18 +56,17 @@ class DilatedConv(nn.Module):
 
 
 class ConvBlock(nn.Module):
-    """Residual block of two dilated convolutions, each behind a GELU."""
+    """Residual block: layer norm, GELU, one dilated convolution."""
 
     def __init__(self, d_model: int, kernel_size: int, dilation: int, dropout: float) -> None:
         super().__init__()
-        self.first = DilatedConv(d_model, d_model, kernel_size, dilation)
-        self.second = DilatedConv(d_model, d_model, kernel_size, dilation)
+        self.norm = nn.LayerNorm(d_model)
+        self.conv = DilatedConv(d_model, d_model, kernel_size, dilation)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, within: Tensor | None) -> Tensor:
         """(n_rows, length, d_model) -> the same shape; what lies in the padding stays zero."""
-        h = self.first(_cut(F.gelu(x), within))
-        h = self.second(_cut(F.gelu(h), within))
+        h = self.conv(_cut(F.gelu(self.norm(x)), within))
         return _cut(x + self.dropout(h), within)
 
 
@@ -162,11 +163,14 @@ class PatchTransformer(nn.Module):
         """Return the embedding's and every block's output, each (n_rows, n_tokens, d_model)."""
         # the second half of the inputs says which points are hidden: a wholly hidden patch has
         # values 0 and indicators 1, that is, one learned token whatever the series
-        pieces = torch.cat([self._patches(values), self._patches((~visible).to(values.dtype), 1)], -1)
-        x = self.dropout(self.embed(pieces) + sinusoidal_positions(pieces.shape[1], self.d_model, values))
-        attended = None
-        if within is not None:
-            attended = token_mask(within, self.patch_length)[:, None, None]
+        pieces = torch.cat(
+            [self._patches(values), self._patches((~visible).to(values.dtype), 1)], -1
+        )
+        x = self.dropout(
+            self.embed(pieces) + sinusoidal_positions(pieces.shape[1], self.d_model, values)
+        )
+        tokens = token_mask(within, self.patch_length)
+        attended = None if tokens is None else tokens[:, None, None]
         layers = [x]
         for block in self.blocks:
             x = block(x, attended)

@@ -126,9 +126,7 @@ def patch_mask(
     return patches.repeat_interleave(patch_length, 1)[:, :length]
 
 
-def mask_function(
-    masking: str | MaskFunction, patch_length: int
-) -> MaskFunction:
+def mask_function(masking: str | MaskFunction, patch_length: int) -> MaskFunction:
     """Return the function behind a value of ``masking=``; a callable is returned as it is."""
     if callable(masking):
         return masking

@@ -90,15 +90,21 @@ class SimMTM(nn.Module):
         dict of scalar tensors
             "reconstruction", "constraint", "own_view" (where it has a weight), and "total".
         """
-        n_series, length = len(values), values.shape[-1]
-        rows = 1 + len(views) // n_series
+        rows = 1 + len(views) // len(values)
         row_within = None if within is None else within.repeat(rows, 1)
-        points = self.layers(
-            values.repeat(rows, 1, 1), torch.cat([observed, views]), row_within
-        )[-1]
-        tokens = None if row_within is None else token_mask(row_within, self.patch_length)
-        series = self.projector(points, tokens)
+        points = self.layers(values.repeat(rows, 1, 1), torch.cat([observed, views]), row_within)[
+            -1
+        ]
+        series = self.projector(points, token_mask(row_within, self.patch_length))
+        # similarities and softmax need all digits, also where the encoder ran in bfloat16
+        with torch.autocast(values.device.type, enabled=False):
+            return self._terms(points.to(values.dtype), series.to(values.dtype), values, observed)
 
+    def _terms(
+        self, points: Tensor, series: Tensor, values: Tensor, observed: Tensor
+    ) -> dict[str, Tensor]:
+        n_series, length = len(values), values.shape[-1]
+        n_views = len(points) // n_series - 1
         target = normalize(values, observed)
         tau = self.objective.temperature
         aggregated = aggregate_neighbors(points, series, n_series, tau)
@@ -111,7 +117,7 @@ class SimMTM(nn.Module):
         if self.objective.own_view_weight > 0:
             rebuilt = self.decoder(points[n_series:], length)
             losses["own_view"] = reconstruction_loss(
-                rebuilt, target.repeat(rows - 1, 1, 1), observed.repeat(rows - 1, 1, 1)
+                rebuilt, target.repeat(n_views, 1, 1), observed.repeat(n_views, 1, 1)
             )
         losses["total"] = self._total(losses)
         return losses
@@ -135,9 +141,15 @@ class SimMTM(nn.Module):
     ) -> Tensor:
         """Pooled representations: (n_rows, n_layers * len(statistics) * d_model)."""
         layers = self.layers(values, observed, within)
-        tokens = None if within is None else token_mask(within, self.patch_length)
+        tokens = token_mask(within, self.patch_length)
         chosen = layers if all_layers else layers[-1:]
         return torch.cat([pooled(x, tokens, s) for x in chosen for s in statistics], 1)
+
+    def project(self, values: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
+        """Series-wise representations: (n_rows, projection_dim)."""
+        points = self.layers(values, observed, within)[-1]
+        series: Tensor = self.projector(points, token_mask(within, self.patch_length))
+        return series
 
     def rebuild(self, values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
         """Every row decoded from its own visible points, normalised: (n_rows, C, L)."""

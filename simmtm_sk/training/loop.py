@@ -59,6 +59,11 @@ class Plan:
     warmup: float = 0.1
     max_grad_norm: float = 1.0
 
+    @property
+    def n_evaluations(self) -> int:
+        """Records that the history of a full run has."""
+        return -(-self.n_epochs // self.evaluate_every)
+
     def learning_rate(self, step: int, n_steps: int) -> float:
         """Linear warm-up, then half a cosine down to zero."""
         warm = max(1, round(self.warmup * n_steps))
@@ -221,3 +226,9 @@ def _step(
     nn.utils.clip_grad_norm_(model.parameters(), plan.max_grad_norm)
     optimizer.step()
     return {name: value.detach() for name, value in losses.items()}
+
+
+def format_record(record: dict[str, float]) -> str:
+    """One line for people."""
+    losses = (f"{k} {v:.4f}" for k, v in record.items() if k.startswith(("train_", "valid_")))
+    return f"epoch {record['epoch']:.0f}: {', '.join(losses)} ({record['seconds']:.1f} s)"

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data import Rows
-from ..nn.masking import MaskFunction, masked_views
-from ..nn.model import SimMTM
+from ..nn.masking import MaskFunction, mask_function, masked_views
+from ..nn.model import Objective, SimMTM
 from ..nn.normalization import normalize
 from .loop import History, Plan, train
 
@@ -21,32 +22,61 @@ _ONE_AT_A_TIME = threading.RLock()
 
 
 @dataclass(frozen=True)
-class Views:
-    """How the masked views of a series are made; arguments of `masked_views`."""
+class Pretraining:
+    """Everything that decides what pre-training ends with; nothing about where it runs.
 
-    n_masks: int
-    mask: MaskFunction
+    Attributes
+    ----------
+    encoder : object
+        Has ``build(n_channels, length)``.
+    objective : Objective
+    projection_dim : int
+    masking : str or callable
+        See `mask_function`.
+    mask_ratio, mask_length, n_masks
+        Arguments of `masked_views`.
+    plan : Plan
+    validation_fraction : float
+        Share of the rows that is held out; none where that would be fewer than two.
+    autocast : torch.dtype or None
+        Precision of the encoder's matrix products, None for float32.
+    """
+
+    encoder: Any
+    objective: Objective
+    projection_dim: int
+    masking: str | MaskFunction
     mask_ratio: float
     mask_length: float
+    n_masks: int
+    plan: Plan
+    validation_fraction: float
+    autocast: torch.dtype | None = None
 
-    def draw(self, observed: Tensor, generator: torch.Generator) -> Tensor:
-        """Visible points of all views of a batch."""
+    def network(self, n_channels: int, length: int) -> SimMTM:
+        """Return the network with its initial weights, which follow from the seed alone."""
+        with isolated_randomness(self.plan.seed):
+            backbone = self.encoder.build(n_channels, length)
+            return SimMTM(backbone, n_channels, self.projection_dim, self.objective)
+
+    def views(self, network: SimMTM, observed: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw the visible points of all masked views of a batch."""
+        mask = mask_function(self.masking, network.patch_length)
         return masked_views(
-            observed, self.n_masks, self.mask, self.mask_ratio, self.mask_length, generator
+            observed, self.n_masks, mask, self.mask_ratio, self.mask_length, generator
         )
 
 
 @contextlib.contextmanager
-def isolated_randomness(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's global generators inside, give them back untouched.
+def isolated_randomness(seed: int) -> Iterator[None]:
+    """Seed torch's global generators inside and give them back untouched.
 
-    Initialisation and dropout draw from the global generator, so that only one thread at a time may
-    be inside. One intra-operation thread makes sums come out in the same order, hence with the same
+    Initialisation and dropout draw from the global generators, so only one thread at a time may be
+    inside. One intra-operation thread makes sums come out in the same order, hence with the same
     bits, whatever number of threads joblib leaves to a worker.
     """
     n_threads = torch.get_num_threads()
-    devices = [device] if device.type == "cuda" else []
-    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=devices):
+    with _ONE_AT_A_TIME, torch.random.fork_rng():
         torch.manual_seed(seed)
         torch.set_num_threads(1)
         try:
@@ -56,63 +86,67 @@ def isolated_randomness(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def split_rows(n_rows: int, validation_fraction: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Rows to train on and rows to hold out; none are held out where that leaves fewer than two."""
+    """Rows to train on and rows to hold out, in random order."""
     n_held_out = int(validation_fraction * n_rows)
-    order = torch.randperm(n_rows, generator=torch.Generator().manual_seed(seed))
     if n_held_out < 2:
-        return order, order[:0]
+        n_held_out = 0
+    order = torch.randperm(n_rows, generator=torch.Generator().manual_seed(seed))
     return order[n_held_out:], order[:n_held_out]
 
 
 def pretrain(
-    model: SimMTM,
+    network: SimMTM,
     rows: Rows,
-    views: Views,
-    plan: Plan,
+    settings: Pretraining,
     *,
-    validation_fraction: float,
-    autocast: torch.dtype | None = None,
+    compile: bool = False,
     checkpoint: Path | None = None,
     on_epoch: Callable[[dict[str, float]], bool] | None = None,
 ) -> History:
-    """Pre-train ``model`` in place on ``rows`` (on their device) and return the history.
+    """Pre-train ``network`` in place on ``rows`` and leave it on the CPU; return the history.
 
     The held-out criterion is the reconstruction error with the own-view term at its fixed weight:
-    unlike a total with learned weights, it means the same in every epoch. Its masks are fixed.
+    unlike a total with learned weights, it means the same in every epoch. Its masks are fixed too.
     """
-    device = rows.device
-    dtype = next(model.parameters()).dtype
+    device, plan = rows.device, settings.plan
+    network.to(device)
+    dtype = next(network.parameters()).dtype
+    if compile:
+        network.backbone.compile()
     train_index, held_out = (
-        index.to(device) for index in split_rows(len(rows), validation_fraction, plan.seed)
+        index.to(device) for index in split_rows(len(rows), settings.validation_fraction, plan.seed)
     )
-    held_out = held_out[: 8 * plan.batch_size]
+    held_out = held_out[: 8 * plan.batch_size]  # enough to decide on, whatever the size of the data
 
     def losses_of(index: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         values, observed, within = rows.gather(index)
         # normalised in the precision of the data, so that large offsets cost no digits
         values = normalize(values, observed).to(dtype)
-        seen = views.draw(observed, generator)
-        with torch.autocast(device.type, autocast, enabled=autocast is not None):
-            return model.losses(values, observed, within, seen)
+        views = settings.views(network, observed, generator)
+        with torch.autocast(device.type, settings.autocast, enabled=settings.autocast is not None):
+            return network.losses(values, observed, within, views)
 
     def evaluate() -> dict[str, float]:
         generator = torch.Generator(device).manual_seed(plan.seed)
-        sums: dict[str, Tensor] = {}
         batches = held_out.tensor_split(-(-len(held_out) // plan.batch_size))
+        sums: dict[str, Tensor] = {}
         for index in batches:
             for name, value in losses_of(index, generator).items():
                 sums[name] = sums.get(name, torch.zeros_like(value)) + value * len(index)
         means = {name: float(value) / len(held_out) for name, value in sums.items()}
-        own_view = model.objective.own_view_weight * means.get("own_view", 0.0)
+        own_view = network.objective.own_view_weight * means.get("own_view", 0.0)
         return {**means, "criterion": means["reconstruction"] + own_view}
 
-    return train(
-        model,
-        plan,
-        len(train_index),
-        lambda index, generator: losses_of(train_index[index], generator),
-        evaluate if len(held_out) else None,
-        device=device,
-        checkpoint=checkpoint,
-        on_epoch=on_epoch,
-    )
+    with isolated_randomness(plan.seed):
+        history = train(
+            network,
+            plan,
+            len(train_index),
+            lambda index, generator: losses_of(train_index[index], generator),
+            evaluate if len(held_out) else None,
+            device=device,
+            checkpoint=checkpoint,
+            on_epoch=on_epoch,
+        )
+    network.cpu()
+    return history

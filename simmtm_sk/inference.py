@@ -1,0 +1,117 @@
+"""Running a fitted network over a panel, batch by batch, and putting its windows together."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .data import Rows
+from .nn.masking import geometric_mask, masked_views
+from .nn.model import SimMTM
+from .nn.normalization import normalize, visible_statistics
+
+Values = NDArray[np.floating[Any]]
+RowFunction = Callable[[SimMTM, Tensor, Tensor, Tensor | None], Tensor]
+
+_POINTS_PER_BATCH = 1 << 15  # bounds the memory of the activations, whatever the length
+_LOWEST_SCALE = 1e-12  # what a series without any variation counts as, in its own units
+
+
+def over_rows(network: SimMTM, rows: Rows, dtype: torch.dtype, function: RowFunction) -> Tensor:
+    """Stack ``function(network, values, observed, within)`` over batches of all rows.
+
+    The network is copied to the rows' device and to ``dtype``; results come back to the CPU.
+    """
+    copied = copy.deepcopy(network).to(rows.device, dtype).eval()
+    batches = torch.arange(len(rows), device=rows.device).split(
+        max(1, _POINTS_PER_BATCH // rows.length)
+    )
+    results = []
+    with torch.inference_mode():
+        for index in batches:
+            values, observed, within = rows.gather(index)
+            values = normalize(values, observed).to(dtype)
+            results.append(function(copied, values, observed, within).cpu())
+    return torch.cat(results)
+
+
+def mean_over_windows(results: Tensor, rows: Rows, n_series: int) -> Tensor:
+    """Average what the windows of each series gave: (n_rows, k) -> (n_series, k).
+
+    A series (or channel) without a single observed point has no windows and gets zeros.
+    """
+    if len(rows) == n_series and (rows.series == np.arange(n_series)).all():
+        return results
+    owner = torch.as_tensor(rows.series)
+    counts = torch.bincount(owner, minlength=n_series).clamp(min=1).to(results.dtype)
+    summed = torch.zeros(n_series, results.shape[1], dtype=results.dtype)
+    return summed.index_add(0, owner, results) / counts[:, None]
+
+
+def scale_features(values: Values, dtype: torch.dtype) -> Tensor:
+    """Mean and logarithm of the standard deviation of every channel: (n_series, 2 * n_channels).
+
+    What instance normalisation takes away from an embedding; constant channels get the logarithm
+    of a tiny scale, unobserved ones zeros.
+    """
+    features = []
+    step = max(1, (1 << 22) // values[0].size)
+    for start in range(0, len(values), step):
+        chunk = torch.tensor(values[start : start + step])
+        observed = ~chunk.isnan()
+        mean, std = visible_statistics(chunk, observed)
+        varies = normalize(chunk, observed).any(-1, keepdim=True)
+        scale = std.masked_fill(~varies, 0).clamp(min=_LOWEST_SCALE).log()
+        scale = scale.masked_fill(~observed.any(-1, keepdim=True), 0)
+        features.append(torch.cat([mean, scale], -1).flatten(1).to(dtype))
+    return torch.cat(features)
+
+
+def hidden_error(network: SimMTM, rows: Rows, dtype: torch.dtype) -> float:
+    """Mean squared error of hidden points, in units of each channel's standard deviation.
+
+    Half of the points are hidden, the same ones for every network; NaN if none could be.
+    """
+    generator = torch.Generator(rows.device).manual_seed(0)
+
+    def errors(model: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
+        visible = masked_views(observed, 1, geometric_mask, 0.5, 5.0, generator)
+        mean, std = visible_statistics(x, visible)
+        error = model.rebuild(x, visible, within) * std + mean - x
+        hidden = observed & ~visible
+        total = error.masked_fill(~hidden, 0).square().sum((1, 2))
+        return torch.stack([total, hidden.sum((1, 2)).to(dtype)], 1)
+
+    total, count = over_rows(network, rows, dtype, errors).sum(0).tolist()
+    return float(total / count) if count else float("nan")
+
+
+def rebuilt_values(network: SimMTM, values: Values, rows: Rows, dtype: torch.dtype) -> Tensor:
+    """Every series decoded from its own visible points, in its own units: the shape of ``values``.
+
+    Points that several windows cover get the mean; points behind the end of a series are NaN.
+    """
+
+    def rebuild(model: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
+        rebuilt = model.rebuild(x, observed, within)
+        if within is None:
+            return rebuilt
+        return rebuilt.masked_fill(~within[:, None], torch.nan)
+
+    windows = over_rows(network, rows, dtype, rebuild)
+    total = torch.zeros(values.shape, dtype=dtype)
+    count = torch.zeros(values.shape, dtype=dtype)
+    for i, (series, start) in enumerate(zip(rows.series, rows.start, strict=True)):
+        source = torch.tensor(values[series, :, start : start + rows.length])
+        mean, std = visible_statistics(source, ~source.isnan())
+        inside = ~windows[i].isnan()
+        piece = (windows[i] * std + mean).masked_fill(~inside, 0).to(dtype)
+        total[series, :, start : start + rows.length] += piece
+        count[series, :, start : start + rows.length] += inside
+    return total / count

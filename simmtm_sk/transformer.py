@@ -1,0 +1,422 @@
+"""`SimMTMTransformer`: learn to embed time series without labels."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, ClassVar
+
+import joblib
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.callback import with_callbacks
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_memory
+from sktime.transformations.base import BaseTransformer
+from torch import Tensor
+
+from .data import Rows
+from .encoders import ConvEncoder
+from .inference import (
+    RowFunction,
+    hidden_error,
+    mean_over_windows,
+    over_rows,
+    rebuilt_values,
+    scale_features,
+)
+from .interop import SktimeSklearnBridge, check_series, instance_index
+from .nn.masking import MaskFunction
+from .nn.model import Objective, SimMTM
+from .persistence import SafeArtifactMixin
+from .training.loop import History, Plan, format_record
+from .training.pretraining import Pretraining, pretrain
+from .training.settings import autocast_dtype, resolve_device, training_epochs
+
+Values = NDArray[np.floating[Any]]
+
+POOLINGS = ("mean", "max", "std", "ppv", "scale")
+
+
+class SimMTMTransformer(
+    SktimeSklearnBridge,
+    SafeArtifactMixin,
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    BaseTransformer,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+):
+    """Self-supervised embeddings of time series: pre-train in ``fit``, embed in ``transform``."""
+
+    _tags: ClassVar[dict[str, Any]] = {
+        "authors": "simmtm_sk developers",
+        "maintainers": "simmtm_sk developers",
+        "python_dependencies": "torch",
+        "scitype:transform-input": "Series",
+        "scitype:transform-output": "Primitives",
+        "scitype:instancewise": False,
+        "X_inner_mtype": ["numpy3D", "pd-multiindex", "nested_univ", "df-list"],
+        "y_inner_mtype": "None",
+        "fit_is_empty": False,
+        "requires_y": False,
+        "capability:multivariate": True,
+        "capability:missing_values": True,
+        "capability:unequal_length": True,
+        "capability:inverse_transform": False,
+        "capability:categorical_in_X": False,
+        "capability:random_state": True,
+        "property:randomness": "derandomized",
+    }
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "mask_ratio": [Interval(Real, 0, 1, closed="neither")],
+        "n_masks": [Interval(Integral, 1, None, closed="left")],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "constraint_weight": [Interval(Real, 0, None, closed="left"), StrOptions({"learned"})],
+        "own_view_weight": [Interval(Real, 0, None, closed="left")],
+        "masking": [StrOptions({"geometric", "patch", "random"}), callable],
+        "mask_length": [Interval(Real, 1, None, closed="left")],
+        "encoder": [HasMethods("build"), None],
+        "projection_dim": [Interval(Integral, 1, None, closed="left")],
+        "pooling": [tuple, list],
+        "layers": [StrOptions({"all", "last"})],
+        "num_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "max_length": [Interval(Integral, 2, None, closed="left"), None],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "compile": ["boolean"],
+        "device": [str],
+        "checkpoint_dir": [str, Path, None],
+        "memory": [str, HasMethods("cache"), None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        mask_ratio: float = 0.5,
+        n_masks: int = 2,
+        temperature: float = 0.1,
+        constraint_weight: float | str = 0.1,
+        own_view_weight: float = 1.0,
+        masking: str | MaskFunction = "geometric",
+        mask_length: float = 5.0,
+        encoder: Any = None,
+        projection_dim: int = 64,
+        pooling: tuple[str, ...] = POOLINGS,
+        layers: str = "all",
+        num_epochs: int | str = "auto",
+        batch_size: int = 32,
+        lr: float = 3e-3,
+        weight_decay: float = 0.01,
+        validation_fraction: float = 0.1,
+        patience: int | None = 5,
+        max_length: int | None = 512,
+        precision: str = "auto",
+        compile: bool = False,
+        device: str = "auto",
+        checkpoint_dir: str | Path | None = None,
+        memory: str | joblib.Memory | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.mask_ratio = mask_ratio
+        self.n_masks = n_masks
+        self.temperature = temperature
+        self.constraint_weight = constraint_weight
+        self.own_view_weight = own_view_weight
+        self.masking = masking
+        self.mask_length = mask_length
+        self.encoder = encoder
+        self.projection_dim = projection_dim
+        self.pooling = pooling
+        self.layers = layers
+        self.num_epochs = num_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.max_length = max_length
+        self.precision = precision
+        self.compile = compile
+        self.device = device
+        self.checkpoint_dir = checkpoint_dir
+        self.memory = memory
+        self.random_state = random_state
+        self.verbose = verbose
+        super().__init__()
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any = None) -> SimMTMTransformer:
+        """Pre-train on the series of ``X``.
+
+        Parameters
+        ----------
+        X : ndarray (n_series, n_channels, length) or (n_series, length), list, or sktime panel
+            The unlabelled series, see Notes of the class; NaN = missing.
+        y : None
+            Ignored, present for pipelines.
+
+        Returns
+        -------
+        SimMTMTransformer
+            Itself, fitted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or ``X`` cannot work; nothing has been trained then.
+        """
+        self.reset()
+        self._validate_params()
+        device = self._check_settings()
+        values = check_series(self, X, reset=True)
+        rows = self._rows(values, device)
+        settings = self._pretraining(len(rows), device)
+        network = settings.network(rows.n_channels, rows.length)
+        checkpoint = None
+        if self.checkpoint_dir is not None:
+            # named after data and settings: another fold or candidate never continues this run
+            checkpoint = Path(self.checkpoint_dir) / f"{joblib.hash((settings, values))}.pt"
+
+        context = self._init_callback_context(max_subtasks=settings.plan.n_evaluations)
+        context.call_on_fit_task_begin(estimator=self, X=X)
+
+        def on_epoch(record: dict[str, float]) -> bool:
+            if self.verbose:
+                print(f"[SimMTM] {format_record(record)} of {settings.plan.n_epochs} epochs")
+            task = context.subcontext(task_name=f"epoch {record['epoch']}")
+            task.call_on_fit_task_begin(estimator=self, X=X)
+            return bool(task.call_on_fit_task_end(estimator=self, X=X))
+
+        run = check_memory(self.memory).cache(_pretrained, ignore=["rows", "network", "options"])
+        options = {"compile": self.compile, "checkpoint": checkpoint, "on_epoch": on_epoch}
+        weights, self.history_ = run(settings, values, rows, network, options)
+        network.load_state_dict(weights)
+        self.network_ = network
+        self.n_epochs_ = int(self.history_[-1]["epoch"]) if self.history_ else 0
+        self._n_features_out = self._embed(values[:1], torch.float32).shape[1]
+        self._is_fitted = True
+        context.call_on_fit_task_end(estimator=self, X=X)
+        return self
+
+    def transform(self, X: Any, y: Any = None) -> Any:
+        """Embed every series of ``X``.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            Any length; the channels seen in `fit`, or any number of them if the encoder is
+            channel-independent. A table (2D) must have as many columns as the table seen in `fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_series, n_features), or DataFrame
+            In the dtype of ``X``. sktime containers give a DataFrame with a row per instance.
+        """
+        self.check_is_fitted()
+        values = check_series(self, X, reset=False)
+        embedding = self._embed(values, _dtype(values)).numpy()
+        index = instance_index(X)
+        if index is None:
+            return embedding
+        return pd.DataFrame(embedding, index=index, columns=self.get_feature_names_out())
+
+    def reconstruct(self, X: Any) -> Values:
+        """Rebuild every series from its visible points; hidden ones (NaN) are filled in.
+
+        Parameters
+        ----------
+        X : as in `transform`
+
+        Returns
+        -------
+        ndarray, shape (n_series, n_channels, length)
+            In the units of ``X``; two-dimensional if ``X`` is. NaN behind the end of a series.
+        """
+        self.check_is_fitted()
+        values = check_series(self, X, reset=False)
+        rebuilt = self._reconstruct(values)
+        return rebuilt[:, 0] if np.ndim(X) == 2 and instance_index(X) is None else rebuilt
+
+    def similarity(self, X: Any) -> Values:
+        """Cosine similarity of the series-wise representations of every pair of series.
+
+        Parameters
+        ----------
+        X : as in `transform`
+
+        Returns
+        -------
+        ndarray, shape (n_series, n_series)
+            Between -1 and 1; the mean over channels if the encoder is channel-independent.
+        """
+        self.check_is_fitted()
+        values = check_series(self, X, reset=False)
+        projected = self._over_series(values, _dtype(values), SimMTM.project)
+        projected = torch.nn.functional.normalize(projected, dim=-1)
+        similarity: Values = torch.einsum("icp,jcp->ij", projected, projected).numpy()
+        return similarity / projected.shape[1]
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Negative mean squared error of hidden points, so that settings can be tuned unlabelled.
+
+        Half of the points of every series are hidden, always the same ones whatever the settings
+        of the estimator, and rebuilt from the visible rest. The error is in units of each
+        channel's standard deviation.
+
+        Parameters
+        ----------
+        X : as in `transform`
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            At most 0, higher is better; about -1 for rebuilding nothing but the mean.
+        """
+        self.check_is_fitted()
+        values = check_series(self, X, reset=False)
+        error = hidden_error(
+            self.network_, self._rows(values, resolve_device(self.device)), _dtype(values)
+        )
+        if np.isnan(error):
+            raise ValueError("score needs series of more than one point; nothing could be hidden.")
+        return -error
+
+    # -- the parts that the public methods are made of --------------------------------------------
+
+    def _check_settings(self) -> torch.device:
+        """Check what depends on more than one parameter, before any work; return the device."""
+        unknown = set(self.pooling) - set(POOLINGS)
+        if unknown or not self.pooling:
+            raise ValueError(
+                f"pooling must name some of {list(POOLINGS)}, got {list(self.pooling)}."
+            )
+        return resolve_device(self.device)
+
+    def _any_channels(self) -> bool:
+        return bool(getattr(self._encoder(), "channel_independent", False))
+
+    def _encoder(self) -> Any:
+        return ConvEncoder() if self.encoder is None else self.encoder
+
+    def _rows(self, values: Values, device: torch.device) -> Rows:
+        if self._any_channels():  # every channel is a series
+            values = values.reshape(-1, 1, values.shape[2])
+        return Rows(values, self.max_length, device)
+
+    def _pretraining(self, n_rows: int, device: torch.device) -> Pretraining:
+        n_train = n_rows - int(self.validation_fraction * n_rows)
+        n_epochs, evaluate_every = training_epochs(self.num_epochs, n_train, self.batch_size)
+        plan = Plan(
+            n_epochs=n_epochs,
+            batch_size=self.batch_size,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
+            patience=self.patience,
+            evaluate_every=evaluate_every,
+        )
+        return Pretraining(
+            encoder=self._encoder(),
+            objective=Objective(self.temperature, self.constraint_weight, self.own_view_weight),
+            projection_dim=self.projection_dim,
+            masking=self.masking,
+            mask_ratio=self.mask_ratio,
+            mask_length=self.mask_length,
+            n_masks=self.n_masks,
+            plan=plan,
+            validation_fraction=self.validation_fraction,
+            autocast=autocast_dtype(self.precision, device),
+        )
+
+    def _over_series(self, values: Values, dtype: torch.dtype, function: RowFunction) -> Tensor:
+        """Apply to all rows and average windows: (n_series, 1 or n_channels, k)."""
+        rows = self._rows(values, resolve_device(self.device))
+        n_parts = len(values) * (values.shape[1] if self._any_channels() else 1)
+        results = over_rows(self.network_, rows, dtype, function)
+        return mean_over_windows(results, rows, n_parts).reshape(len(values), -1, results.shape[1])
+
+    def _embed(self, values: Values, dtype: torch.dtype) -> Tensor:
+        statistics = tuple(s for s in self.pooling if s != "scale")
+        parts = []
+        if statistics:
+
+            def embed(network: SimMTM, *batch: Any) -> Tensor:
+                return network.embed(*batch, statistics, self.layers == "all")
+
+            parts.append(self._over_series(values, dtype, embed).flatten(1))
+        if "scale" in self.pooling:
+            parts.append(scale_features(values, dtype))
+        return torch.cat(parts, 1)
+
+    def _reconstruct(self, values: Values) -> Values:
+        rows = self._rows(values, resolve_device(self.device))
+        by_row = values.reshape(-1, rows.n_channels, values.shape[2])
+        rebuilt: Values = rebuilt_values(self.network_, by_row, rows, _dtype(values)).numpy()
+        return rebuilt.reshape(values.shape)
+
+    # -- saving, see persistence.py -----------------------------------------------------------------
+
+    def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        state = {
+            name: getattr(self, name)
+            for name in ("n_features_in_", "n_channels_", "length_", "n_epochs_", "history_")
+        }
+        if hasattr(self, "feature_names_in_"):
+            state["feature_names_in_"] = list(self.feature_names_in_)
+        return state | {"n_features_out": self._n_features_out}, self.network_.state_dict()
+
+    def _restore_state(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        names = state.pop("feature_names_in_", None)
+        self._n_features_out = state.pop("n_features_out")
+        for name, value in state.items():
+            setattr(self, name, value)
+        if names is not None:
+            self.feature_names_in_ = np.asarray(names, dtype=object)
+        n_channels = 1 if self._any_channels() else self.n_channels_
+        length = min(self.length_, self.max_length or self.length_)
+        settings = self._pretraining(1, torch.device("cpu"))
+        self.network_ = settings.network(n_channels, length)
+        self.network_.load_state_dict(tensors)
+        self.network_.eval()
+        self._is_fitted = True
+
+    @classmethod
+    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
+        """Small settings for sktime's test suite."""
+        small = {
+            "encoder": ConvEncoder(d_model=4, n_layers=1),
+            "num_epochs": 1,
+            "projection_dim": 4,
+        }
+        return [small, {**small, "n_masks": 1, "constraint_weight": "learned", "layers": "last"}]
+
+
+def _pretrained(
+    settings: Pretraining, values: Values, rows: Rows, network: SimMTM, options: dict[str, Any]
+) -> tuple[dict[str, Tensor], History]:
+    """Pre-train and return the weights; a function of its own so that ``memory`` can cache it.
+
+    Only ``settings`` and ``values`` name a cached result: they decide everything.
+    """
+    history = pretrain(network, rows, settings, **options)
+    return network.state_dict(), history
+
+
+def _dtype(values: Values) -> torch.dtype:
+    return torch.float32 if values.dtype == np.float32 else torch.float64
