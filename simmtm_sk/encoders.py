@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sklearn.base import BaseEstimator
 from torch import nn
 
 from .nn.encoders import DilatedConvNet, PatchTransformer
 
 
-class ConvEncoder(BaseEstimator):  # type: ignore[misc]
+class ConvEncoder(BaseEstimator):
     """Dilated residual one-dimensional convolutions over all channels.
 
     Works for any length; the number of channels is fixed when it is built. Its cost grows linearly
@@ -21,8 +19,8 @@ class ConvEncoder(BaseEstimator):  # type: ignore[misc]
     d_model : int, default=64
         Width of every layer.
     n_layers : int, default=6
-        Residual blocks of one convolution each. Block i looks ``(kernel_size // 2) * 2**i`` points to
-        either side; blocks that would only look beyond the series are left out.
+        Residual blocks of one convolution each. Block i looks ``(kernel_size // 2) * 2**i`` points
+        to either side; blocks that would only look beyond the series are left out.
     kernel_size : int, default=5
         Odd number of taps.
     dropout : float, default=0.0
@@ -51,7 +49,7 @@ class ConvEncoder(BaseEstimator):  # type: ignore[misc]
         return DilatedConvNet(n_channels, self.d_model, n_layers, self.kernel_size, self.dropout)
 
 
-class PatchEncoder(BaseEstimator):  # type: ignore[misc]
+class PatchEncoder(BaseEstimator):
     """A transformer over patches; every channel is a series of its own.
 
     Works for any length and any number of channels. Its cost grows with the square of the number
@@ -104,7 +102,18 @@ class PatchEncoder(BaseEstimator):  # type: ignore[misc]
         self.dropout = dropout
 
     def build(self, n_channels: int, length: int) -> nn.Module:
-        """Return a network for single channels of about ``length`` points."""
+        """Return a network for single channels of about ``length`` points.
+
+        Raises
+        ------
+        ValueError
+            If a patch would be longer than the series.
+        """
+        if self.patch_length > length:
+            raise ValueError(
+                f"patch_length={self.patch_length} is longer than the series ({length} points); "
+                "choose a shorter patch, or ConvEncoder or PointEncoder."
+            )
         return PatchTransformer(
             self.patch_length,
             self.d_model,
@@ -115,7 +124,7 @@ class PatchEncoder(BaseEstimator):  # type: ignore[misc]
         )
 
 
-class PointEncoder(BaseEstimator):  # type: ignore[misc]
+class PointEncoder(BaseEstimator):
     """A transformer in which every time point is a token, as in the paper's forecasting encoder.
 
     Every channel is a series of its own; any length, any number of channels. Its cost grows with

@@ -29,9 +29,8 @@ def over_rows(network: SimMTM, rows: Rows, dtype: torch.dtype, function: RowFunc
     The network is copied to the rows' device and to ``dtype``; results come back to the CPU.
     """
     copied = copy.deepcopy(network).to(rows.device, dtype).eval()
-    batches = torch.arange(len(rows), device=rows.device).split(
-        max(1, _POINTS_PER_BATCH // rows.length)
-    )
+    batch_size = max(1, _POINTS_PER_BATCH // rows.length)
+    batches = torch.arange(len(rows), device=rows.device).tensor_split(-(-len(rows) // batch_size))
     results = []
     with torch.inference_mode():
         for index in batches:

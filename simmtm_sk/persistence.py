@@ -149,7 +149,7 @@ class SafeArtifactMixin:
 
 
 def to_bytes(estimator: Any) -> bytes:
-    """The artifact of a fitted estimator, in memory."""
+    """Return the artifact of a fitted estimator."""
     state, tensors = estimator._saved_state()
     weights = save_tensors({name: t.contiguous() for name, t in tensors.items()})
     config = {
@@ -211,7 +211,7 @@ def _with_suffix(path: str | Path) -> Path:
 
 
 def _encoded(value: Any) -> Any:
-    """A parameter as JSON; encoders become their class and parameters."""
+    """Return a parameter as JSON; encoders become their class and parameters."""
     import simmtm_sk
 
     if isinstance(value, np.generic):
@@ -230,9 +230,8 @@ def _encoded(value: Any) -> Any:
             "class": type(value).__name__,
             "params": {k: _encoded(v) for k, v in params.items()},
         }
-    return {
-        "not_saved": f"{type(value).__module__}.{getattr(value, '__qualname__', type(value).__qualname__)}"
-    }
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return {"not_saved": f"{named.__module__}.{named.__qualname__}"}
 
 
 def _decoded(value: Any, name: str) -> Any:

@@ -35,22 +35,156 @@ from .nn.model import Objective, SimMTM
 from .persistence import SafeArtifactMixin
 from .training.loop import History, Plan, format_record
 from .training.pretraining import Pretraining, pretrain
-from .training.settings import autocast_dtype, resolve_device, training_epochs
+from .training.settings import (
+    autocast_dtype,
+    learning_rate,
+    resolve_device,
+    training_epochs,
+)
 
 Values = NDArray[np.floating[Any]]
 
 POOLINGS = ("mean", "max", "std", "ppv", "scale")
+DEFAULT_POOLING = ("max", "std", "ppv", "scale")
 
 
 class SimMTMTransformer(
     SktimeSklearnBridge,
     SafeArtifactMixin,
-    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
-    TransformerMixin,  # type: ignore[misc]
-    BaseTransformer,  # type: ignore[misc]
-    BaseEstimator,  # type: ignore[misc]
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseTransformer,
+    BaseEstimator,
 ):
-    """Self-supervised embeddings of time series: pre-train in ``fit``, embed in ``transform``."""
+    """Embed time series without labels: pre-train an encoder in ``fit``, use it in ``transform``.
+
+    Pre-training follows SimMTM [1]_: several masked views of every series are encoded, each series
+    is rebuilt from a similarity-weighted average of all other rows' representations, and views of
+    one series are kept together. The embedding then consists of statistics over time of the
+    encoder's layers, for a linear model to work on.
+
+    The class is a scikit-learn transformer and an sktime transformer at once.
+
+    Parameters
+    ----------
+    mask_ratio : float in (0, 1), default=0.5
+        Expected share of hidden points of a view, r.
+    n_masks : int >= 1, default=2
+        Masked views of each series, M. Time and memory grow with ``n_masks + 1``.
+    temperature : float > 0, default=0.1
+        τ of the softmax over cosine similarities.
+    constraint_weight : float >= 0 or "learned", default=0.1
+        Weight λ of keeping the views of a series together; "learned" weighs it against the
+        reconstruction by learned uncertainty, as the published code does.
+    own_view_weight : float >= 0, default=1.0
+        Weight of rebuilding each series from each of its masked views alone, beyond the paper; 0
+        gives the objective of the paper.
+    masking : {"geometric", "patch", "random"} or callable, default="geometric"
+        Hides runs of points, runs of whole patches of the encoder (of single points if it has
+        none), or independent points. A callable has the signature of
+        `simmtm_sk.nn.masking.geometric_mask`.
+    mask_length : float >= 1, default=5.0
+        Mean length of a hidden run, in points.
+    encoder : ConvEncoder, PatchEncoder, PointEncoder or object with ``build``, default=None
+        Family and sizes of the network; None is ``ConvEncoder()``. ``build(n_channels, length)``
+        returns a torch module as `simmtm_sk.nn.encoders` describes; an attribute
+        ``channel_independent = True`` makes every channel a series of its own.
+    projection_dim : int >= 1, default=64
+        Width of the series-wise representations that similarities are computed from.
+    pooling : tuple of str, default=("max", "std", "ppv", "scale")
+        Of "mean", "max", "std", "ppv" and "scale": statistics over time that make up the
+        embedding; "ppv" is the share of positive values,
+        "scale" adds mean and log standard deviation of every channel of the raw series.
+    layers : {"all", "last"}, default="all"
+        Layers whose statistics are taken.
+    num_epochs : int >= 0 or "auto", default="auto"
+        Passes over the training rows. "auto" chooses by the number of rows, see
+        `simmtm_sk.training.settings.training_epochs`. 0 leaves the initial weights, which is the
+        control that a gain of pre-training has to be measured against.
+    batch_size : int >= 1, default=32
+        Largest number of series in a step (of single channels, if the encoder is
+        channel-independent), hence of neighbours to rebuild from.
+    lr : float > 0 or "auto", default="auto"
+        Peak learning rate of AdamW, after a linear warm-up and before a cosine decay. "auto" is
+        0.003, and proportionally less for runs of fewer than 600 steps.
+    weight_decay : float >= 0, default=0.01
+        Weight decay of AdamW.
+    validation_fraction : float in [0, 1), default=0.1
+        Share of the rows that is held out to choose the best epoch on; no row is held out where
+        that would be fewer than two.
+    patience : int >= 1 or None, default=5
+        Evaluations without improvement after which training stops; None never stops early.
+    max_length : int >= 2 or None, default=512
+        Longer series are cut into windows of at most this many points, and the embeddings of a
+        series' windows are averaged. None never cuts.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of the encoder's matrix products in training; "auto" is bfloat16 on GPUs that have it.
+    compile : bool, default=False
+        Compile the encoder with `torch.compile`; worth its start-up time on GPUs only.
+    device : str, default="auto"
+        Where to compute: "auto" (a CUDA GPU if there is one), "cpu", "cuda:1", ... Looked up again
+        in every call, so that a fitted estimator moves between machines.
+    checkpoint_dir : str, Path or None, default=None
+        Folder for checkpoints. A run that was killed continues from its last one to the same
+        result when it is started again with the same data and parameters.
+    memory : str, joblib.Memory or None, default=None
+        Cache for pre-training: the same data and settings are not trained on twice.
+    random_state : int, RandomState or None, default=None
+        Decides initial weights, held-out part, batches and masks. The same int gives the same bits
+        on one machine, whatever ``n_jobs`` or the number of threads. The global generators of
+        numpy, torch and random are not touched.
+    verbose : int, default=0
+        1 prints a line per evaluation. For bars, see `sklearn.callback.ProgressBar`.
+
+    Attributes
+    ----------
+    network_ : simmtm_sk.nn.model.SimMTM
+        The pre-trained network, on the CPU.
+    history_ : list of dict
+        A record per evaluation: "epoch", "lr", "seconds", and the mean losses "train_..." and
+        "valid_..."; can be written as JSON.
+    n_epochs_ : int
+        Epochs that were run.
+    n_channels_, length_ : int
+        Channels, and points of the longest series, seen in `fit`.
+    n_features_in_ : int
+        Columns of a table, channels otherwise.
+    feature_names_in_ : ndarray of str
+        Column names, if `fit` saw a table with string column names.
+
+    See Also
+    --------
+    simmtm_sk.ConvEncoder, simmtm_sk.PatchEncoder, simmtm_sk.PointEncoder : The encoders.
+
+    Notes
+    -----
+    *Input.* Accepted are arrays (n_series, n_channels, length); tables (n_series, length), numpy or
+    DataFrame, in which *a row is a series* of one channel; lists of arrays (length,) or
+    (n_channels, length) of unequal length; and sktime's panels, whose rows are time points. One
+    multivariate series must be given with three dimensions or as a DataFrame with a time index: a
+    two-dimensional array is a table. NaN marks missing values.
+
+    *Size of the embedding.* With the default encoder and pooling, 3 statistics × (layers + 1) ×
+    ``d_model`` + 2 × channels numbers, 1346 for one channel of at least 33 points; for
+    channel-independent encoders, that many for each channel.
+
+    *What a hidden point can do:* nothing. Masked and missing values take part in no statistic, no
+    representation and no target.
+
+    References
+    ----------
+    .. [1] Dong et al., "SimMTM: A Simple Pre-Training Framework for Masked Time-Series Modeling",
+       NeurIPS 2023, arXiv:2302.00861.
+
+    Examples
+    --------
+    >>> from simmtm_sk import ConvEncoder, SimMTMTransformer
+    >>> from simmtm_sk.datasets import load_dataset
+    >>> X, y = load_dataset("GunPoint", split="train")
+    >>> embed = SimMTMTransformer(encoder=ConvEncoder(d_model=8), num_epochs=2, random_state=0)
+    >>> embed.fit_transform(X).shape
+    (50, 170)
+    """
 
     _tags: ClassVar[dict[str, Any]] = {
         "authors": "simmtm_sk developers",
@@ -84,9 +218,9 @@ class SimMTMTransformer(
         "projection_dim": [Interval(Integral, 1, None, closed="left")],
         "pooling": [tuple, list],
         "layers": [StrOptions({"all", "last"})],
-        "num_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "num_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
@@ -112,11 +246,11 @@ class SimMTMTransformer(
         mask_length: float = 5.0,
         encoder: Any = None,
         projection_dim: int = 64,
-        pooling: tuple[str, ...] = POOLINGS,
+        pooling: tuple[str, ...] = DEFAULT_POOLING,
         layers: str = "all",
         num_epochs: int | str = "auto",
         batch_size: int = 32,
-        lr: float = 3e-3,
+        lr: float | str = "auto",
         weight_decay: float = 0.01,
         validation_fraction: float = 0.1,
         patience: int | None = 5,
@@ -156,7 +290,7 @@ class SimMTMTransformer(
         self.verbose = verbose
         super().__init__()
 
-    @with_callbacks  # type: ignore[untyped-decorator]
+    @with_callbacks
     def fit(self, X: Any, y: Any = None) -> SimMTMTransformer:
         """Pre-train on the series of ``X``.
 
@@ -325,7 +459,7 @@ class SimMTMTransformer(
         plan = Plan(
             n_epochs=n_epochs,
             batch_size=self.batch_size,
-            lr=self.lr,
+            lr=learning_rate(self.lr, n_epochs, n_train, self.batch_size),
             weight_decay=self.weight_decay,
             seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
             patience=self.patience,
@@ -356,8 +490,10 @@ class SimMTMTransformer(
         parts = []
         if statistics:
 
-            def embed(network: SimMTM, *batch: Any) -> Tensor:
-                return network.embed(*batch, statistics, self.layers == "all")
+            def embed(
+                network: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None
+            ) -> Tensor:
+                return network.embed(x, observed, within, statistics, self.layers == "all")
 
             parts.append(self._over_series(values, dtype, embed).flatten(1))
         if "scale" in self.pooling:
@@ -370,7 +506,7 @@ class SimMTMTransformer(
         rebuilt: Values = rebuilt_values(self.network_, by_row, rows, _dtype(values)).numpy()
         return rebuilt.reshape(values.shape)
 
-    # -- saving, see persistence.py -----------------------------------------------------------------
+    # -- saving, see persistence.py ---------------------------------------------------------------
 
     def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         state = {

@@ -1,6 +1,6 @@
 """From the containers of numpy, pandas and sktime to rows of (values, observed)."""
 
-from .containers import check_numeric, is_sktime_panel, panel_values
+from .containers import check_numeric, is_nested, is_sktime_panel, panel_values
 from .rows import Rows
 
-__all__ = ["Rows", "check_numeric", "is_sktime_panel", "panel_values"]
+__all__ = ["Rows", "check_numeric", "is_nested", "is_sktime_panel", "panel_values"]

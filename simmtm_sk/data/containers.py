@@ -23,19 +23,19 @@ ACCEPTED = (
 
 
 def is_sktime_panel(X: object) -> bool:
-    """True for the pandas containers whose rows or cells are sktime's, not tabular rows."""
+    """Recognise the pandas containers whose rows or cells are sktime's, not tabular rows."""
     if isinstance(X, pd.Series):
         return True
     if isinstance(X, pd.DataFrame):
         index = X.index
         in_time = (pd.MultiIndex, pd.DatetimeIndex, pd.PeriodIndex, pd.TimedeltaIndex)
-        return isinstance(index, in_time) or _is_nested(X)
+        return isinstance(index, in_time) or is_nested(X)
     return isinstance(X, list) and bool(X) and isinstance(X[0], pd.DataFrame)
 
 
 def check_numeric(X: object) -> None:
     """Refuse frames with columns that are no numbers, before anything converts them quietly."""
-    if isinstance(X, pd.DataFrame) and not _is_nested(X):
+    if isinstance(X, pd.DataFrame) and not is_nested(X):
         names = [str(name) for name, dtype in X.dtypes.items() if not is_numeric_dtype(dtype)]
         if names:
             raise TypeError(
@@ -103,7 +103,7 @@ def _from_pandas(X: pd.DataFrame | pd.Series) -> NDArray[np.floating[Any]]:
         levels = list(range(X.index.nlevels - 1))
         groups = X.groupby(level=levels, sort=False)
         return _stack([_channels_first(group, name) for name, group in groups])
-    if _is_nested(X):
+    if is_nested(X):
         return _stack([_nested_row(row) for row in X.itertuples(index=False, name=None)])
     if is_sktime_panel(X):  # one series whose rows are time points
         return _as_float(X.to_numpy()).T[None]
@@ -117,12 +117,14 @@ def _nested_row(cells: Iterable[Any]) -> NDArray[np.floating[Any]]:
     return np.stack(padded)
 
 
-def _is_nested(X: pd.DataFrame) -> bool:
-    return bool(X.size) and isinstance(X.iloc[0, 0], pd.Series | np.ndarray)
+def is_nested(X: pd.DataFrame | pd.Series) -> bool:
+    """Recognise sktime's frames whose cells are series."""
+    is_frame = isinstance(X, pd.DataFrame) and bool(X.size)
+    return is_frame and isinstance(X.iloc[0, 0], pd.Series | np.ndarray)
 
 
 def _is_sequence_of_series(X: Sequence[object]) -> bool:
-    """A list of arrays or frames, as opposed to a list of lists of numbers."""
+    """Recognise a list of arrays or frames, as opposed to a list of lists of numbers."""
     return bool(len(X)) and all(isinstance(x, np.ndarray | pd.DataFrame | pd.Series) for x in X)
 
 

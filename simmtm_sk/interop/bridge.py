@@ -1,4 +1,4 @@
-"""An sktime estimator that scikit-learn's meta-estimators, checks and callbacks accept as theirs."""
+"""An sktime estimator that scikit-learn's meta-estimators, checks and callbacks accept."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _KEPT_BY_RESET = (
 )
 
 
-class NotFittedError(SklearnNotFittedError, SktimeNotFittedError):  # type: ignore[misc]
+class NotFittedError(SklearnNotFittedError, SktimeNotFittedError):
     """Both libraries' error, which have no common ancestor of that name."""
 
 
-class SktimeSklearnBridge(CallbackSupportMixin):  # type: ignore[misc]
+class SktimeSklearnBridge(CallbackSupportMixin):
     """First base of every estimator, in front of its sktime base and scikit-learn's BaseEstimator.
 
     Each method is here for one disagreement and can go when the named issue is resolved.
@@ -37,7 +37,7 @@ class SktimeSklearnBridge(CallbackSupportMixin):  # type: ignore[misc]
         """
         kept = {name: vars(self)[name] for name in _KEPT_BY_RESET if name in vars(self)}
         super().reset()
-        vars(self).update(kept)
+        self.__dict__.update(kept)
         return self
 
     def check_is_fitted(self, method_name: str | None = None) -> None:

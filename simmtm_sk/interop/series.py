@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-from ..data import check_numeric, is_sktime_panel, panel_values
+from ..data import check_numeric, is_nested, is_sktime_panel, panel_values
 
 
 def check_series(estimator: Any, X: Any, *, reset: bool) -> NDArray[np.floating[Any]]:
@@ -55,7 +55,7 @@ def check_series(estimator: Any, X: Any, *, reset: bool) -> NDArray[np.floating[
 
 def _is_table(X: Any) -> bool:
     """Whether rows are series: everything of two dimensions that is not an sktime container."""
-    if is_sktime_panel(X) or isinstance(X, np.ndarray) and X.ndim == 3:
+    if is_sktime_panel(X) or (isinstance(X, np.ndarray) and X.ndim == 3):
         return False
     return not (
         isinstance(X, list | tuple) and len(X) > 0 and isinstance(X[0], np.ndarray | pd.Series)
@@ -90,8 +90,8 @@ def instance_index(X: Any) -> pd.Index | None:
     """Names of the instances of an sktime container, None for arrays and tables."""
     if not is_sktime_panel(X):
         return None
-    if isinstance(X, pd.DataFrame) and isinstance(X.index, pd.MultiIndex):
+    if isinstance(X, list):
+        return pd.RangeIndex(len(X))
+    if isinstance(X.index, pd.MultiIndex):
         return X.index.droplevel(-1).unique()
-    if isinstance(X, pd.DataFrame) and X.size and isinstance(X.iloc[0, 0], pd.Series | np.ndarray):
-        return X.index
-    return pd.RangeIndex(len(X) if isinstance(X, list) else 1)
+    return X.index if is_nested(X) else pd.RangeIndex(1)

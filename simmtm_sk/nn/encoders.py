@@ -25,11 +25,11 @@ Backbone = Callable[[Tensor, Tensor, Tensor | None], list[Tensor]]
 
 
 def token_mask(within: Tensor | None, patch_length: int) -> Tensor | None:
-    """True for the tokens that hold at least one point of their series: (n_rows, n_tokens)."""
+    """Mark the tokens that hold at least one point of their series: (n_rows, n_tokens)."""
     if within is None:
         return None
     padding = -within.shape[1] % patch_length
-    return F.pad(within, (0, padding)).unflatten(1, (-1, patch_length)).any(-1)
+    return F.pad(within, (0, padding)).reshape(len(within), -1, patch_length).any(-1)
 
 
 class DilatedConv(nn.Module):
@@ -127,11 +127,12 @@ class TransformerBlock(nn.Module):
 
     def forward(self, x: Tensor, attended: Tensor | None) -> Tensor:
         """(n_rows, n_tokens, d_model) -> the same shape."""
-        qkv = self.qkv(self.norm_attention(x)).unflatten(-1, (3, self.n_heads, -1))
+        qkv = self.qkv(self.norm_attention(x)).reshape(*x.shape[:2], 3, self.n_heads, -1)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (3, rows, heads, tokens, d_head)
         heads = F.scaled_dot_product_attention(q, k, v, attn_mask=attended)
         x = x + self.dropout(self.out(heads.transpose(1, 2).flatten(2)))
-        return x + self.dropout(self.feedforward(self.norm_feedforward(x)))
+        x = x + self.dropout(self.feedforward(self.norm_feedforward(x)))
+        return x
 
 
 class PatchTransformer(nn.Module):
@@ -179,11 +180,12 @@ class PatchTransformer(nn.Module):
 
     def _patches(self, x: Tensor, fill: float = 0.0) -> Tensor:
         padding = -x.shape[-1] % self.patch_length
-        return F.pad(x[:, 0], (0, padding), value=fill).unflatten(-1, (-1, self.patch_length))
+        padded = F.pad(x[:, 0], (0, padding), value=fill)
+        return padded.reshape(len(x), -1, self.patch_length)
 
 
 def sinusoidal_positions(n_tokens: int, d_model: int, like: Tensor) -> Tensor:
-    """Fixed positions for any number of tokens: (n_tokens, d_model) of the dtype of ``like``.
+    """Return fixed positions for any number of tokens, (n_tokens, d_model), dtype as ``like``.
 
     Vaswani et al., arXiv:1706.03762, section 3.5.
     """

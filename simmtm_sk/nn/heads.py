@@ -41,8 +41,9 @@ class Decoder(nn.Module):
 
     def forward(self, points: Tensor, length: int) -> Tensor:
         """(n_rows, n_tokens, d_model) -> (n_rows, n_channels, length)."""
-        pieces = self.linear(points).unflatten(-1, (self.n_channels, -1))
-        return pieces.transpose(1, 2).flatten(2)[..., :length]
+        pieces = self.linear(points).reshape(*points.shape[:2], self.n_channels, -1)
+        rebuilt: Tensor = pieces.transpose(1, 2).flatten(2)[..., :length]
+        return rebuilt
 
 
 def pooled(points: Tensor, tokens: Tensor | None, statistic: str) -> Tensor:

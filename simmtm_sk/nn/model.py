@@ -29,7 +29,7 @@ class Objective:
     constraint_weight : float or "learned"
         λ; "learned" weighs reconstruction and constraint by learned uncertainty.
     own_view_weight : float
-        Weight of rebuilding each original from each of its masked views alone; 0 leaves the term out.
+        Weight of rebuilding each original from each masked view alone; 0 leaves the term out.
     """
 
     temperature: float
@@ -65,7 +65,7 @@ class SimMTM(nn.Module):
         self.loss_weights = LearnedLossWeights(2) if learned else None
 
     def layers(self, values: Tensor, visible: Tensor, within: Tensor | None) -> list[Tensor]:
-        """Outputs of every encoder layer on raw ``values``, normalised by what is visible."""
+        """Run the encoder on ``values``, normalised by what is visible."""
         layers: list[Tensor] = self.backbone(normalize(values, visible), visible, within)
         return layers
 

@@ -31,9 +31,10 @@ def visible_statistics(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]
     """
     kept = values.masked_fill(~visible, 0)
     count = visible.sum(-1, keepdim=True).clamp(min=1).to(kept.dtype)
-    # dividing by the largest magnitude first keeps the squares of huge values finite
-    magnitude = kept.abs().amax(-1, keepdim=True)
-    unit = magnitude.masked_fill(magnitude == 0, 1)
+    # in units near the largest magnitude the squares of huge values stay finite; being a power of
+    # two, the unit costs no digits
+    exponent = torch.frexp(kept.abs().amax(-1, keepdim=True)).exponent - 1
+    unit = torch.ldexp(torch.ones_like(count), exponent)
     kept = kept / unit
     mean = kept.sum(-1, keepdim=True) / count
     centred = (kept - mean).masked_fill(~visible, 0)

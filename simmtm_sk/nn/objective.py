@@ -94,7 +94,7 @@ def aggregate_neighbors(
     tensor([[[2.]]])
     """
     weights = neighbor_weights(series, n_series, temperature)
-    return (weights @ points.flatten(1)).unflatten(1, points.shape[1:])
+    return (weights @ points.flatten(1)).reshape(n_series, *points.shape[1:])
 
 
 def constraint_loss(series: Tensor, n_series: int, temperature: float) -> Tensor:
@@ -128,7 +128,7 @@ def constraint_loss(series: Tensor, n_series: int, temperature: float) -> Tensor
     log_total = scores.masked_fill(itself, torch.finfo(scores.dtype).min).logsumexp(-1)
     # similarities to the own other rows, without gathering them from the matrix:
     # u · (sum of the series' rows - u)
-    grouped = unit.unflatten(0, (n_views + 1, n_series))
+    grouped = unit.reshape(n_views + 1, n_series, -1)
     others = (grouped.sum(0, keepdim=True) - grouped).flatten(0, 1)
     positives = (unit * others).sum(-1) / temperature
     return (n_views * log_total - positives).mean()

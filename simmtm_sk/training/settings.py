@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import torch
 
+MIN_STEPS, MAX_STEPS = 60, 1000
+FULL_RATE, FULL_STEPS = 3e-3, 600
+
 
 def resolve_device(device: str) -> torch.device:
-    """The device of a ``device=`` parameter; "auto" is the first CUDA GPU, else the CPU.
+    """Return the device of a ``device=`` parameter; "auto" is the first CUDA GPU, else the CPU.
 
     Raises
     ------
@@ -40,17 +43,25 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
 
 
 def training_epochs(num_epochs: int | str, n_rows: int, batch_size: int) -> tuple[int, int]:
-    """Number of epochs, and of epochs between evaluations.
+    """Return the number of epochs, and of epochs between evaluations.
 
-    "auto" aims at a number of steps that grows with the data: enough for small sets to settle and
-    never more than a few minutes' work for large ones. An evaluation follows about every tenth step
-    at the least, so that small data do not spend their time on it.
+    "auto" takes as many steps as there are rows, but at least `MIN_STEPS` and at most `MAX_STEPS`.
+    There are ten steps or more between evaluations, lest small data spend their time on them.
     """
-    n_steps = -(-n_rows // batch_size)
+    steps_per_epoch = -(-n_rows // batch_size)
     if isinstance(num_epochs, str):
-        wanted = min(max(MIN_STEPS, STEPS_PER_ROW * n_rows), MAX_STEPS)
-        num_epochs = max(1, round(wanted / n_steps))
-    return int(num_epochs), max(1, round(10 / n_steps))
+        wanted = min(max(MIN_STEPS, n_rows), MAX_STEPS)
+        num_epochs = max(1, round(wanted / steps_per_epoch))
+    return int(num_epochs), max(1, round(10 / steps_per_epoch))
 
 
-MIN_STEPS, STEPS_PER_ROW, MAX_STEPS = 60, 1.0, 1500
+def learning_rate(lr: float | str, n_epochs: int, n_rows: int, batch_size: int) -> float:
+    """Return the peak learning rate; "auto" is lower for runs of less than `FULL_STEPS` steps.
+
+    A short run at the full rate moves every weight as far as a long one could, without the time
+    to arrive anywhere: the variety of the initial filters is lost and nothing gained for it.
+    """
+    if not isinstance(lr, str):
+        return float(lr)
+    n_steps = n_epochs * -(-n_rows // batch_size)
+    return FULL_RATE * min(1.0, n_steps / FULL_STEPS)

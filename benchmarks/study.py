@@ -1,0 +1,187 @@
+"""What the defaults are chosen by: one factor at a time, on validation data alone.
+
+python benchmarks/study.py --data-home DIR [--regime small|pool] [--shard I/N] [--time-limit S]
+
+Every variant of `VARIANTS` changes one thing of the default. All are pre-trained with three seeds,
+on the training series of the small sets, where the probe is cross-validated, and on the unlabelled
+pools, where it is fitted to a few labels and scored on the validation part. Beside each stands the
+same network with its initial weights (``trained`` = False). The test parts are not opened here; see
+report.py.
+
+Writes results/study_small.csv and results/study_pool.csv, one row per score, and goes on where an
+earlier run stopped. Several processes may share the work: ``--shard 0/2`` and ``--shard 1/2``.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from probe import append_row, cross_validated_accuracy, done, few_label_accuracy, provenance
+from tasks import POOLS, SMALL, load_pool, load_small
+
+from simmtm_sk import ConvEncoder, PatchEncoder, SimMTMTransformer
+from simmtm_sk.datasets import Home, Panel
+from simmtm_sk.training.settings import training_epochs
+
+RESULTS = Path(__file__).parent / "results"
+LABELS_PER_CLASS = (1, 5, 10)
+SEEDS = 3
+
+PATCHES = {"encoder": PatchEncoder(), "mask_length": 16.0}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    # the encoder
+    "conv d_model=32": {"encoder": ConvEncoder(d_model=32)},
+    "conv kernel_size=9": {"encoder": ConvEncoder(kernel_size=9)},
+    "patch, patch masks": {**PATCHES, "masking": "patch"},
+    "patch, point masks": {**PATCHES, "mask_length": 5.0},
+    # the masks
+    "mask_ratio=0.25": {"mask_ratio": 0.25},
+    "mask_ratio=0.75": {"mask_ratio": 0.75},
+    "mask_length=15": {"mask_length": 15.0},
+    "masking=random": {"masking": "random"},
+    "n_masks=1": {"n_masks": 1},
+    "n_masks=4": {"n_masks": 4},
+    # the objective
+    "temperature=0.05": {"temperature": 0.05},
+    "temperature=0.2": {"temperature": 0.2},
+    "own_view_weight=0": {"own_view_weight": 0.0},
+    "constraint_weight=0": {"constraint_weight": 0.0},
+    "constraint_weight=1": {"constraint_weight": 1.0},
+    "constraint_weight=learned": {"constraint_weight": "learned"},
+    "projection_dim=16": {"projection_dim": 16},
+    # the training
+    "lr=0.001": {"lr": 1e-3},
+    "lr=0.01": {"lr": 1e-2},
+    "batch_size=64": {"batch_size": 64},
+    "steps x 1/2": {"steps": 0.5},
+    "steps x 2": {"steps": 2.0},
+}
+# Read off the same fitted networks: what of the representations becomes the embedding.
+POOLINGS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "last layer": {"layers": "last"},
+    "mean": {"pooling": ("mean",)},
+    "max": {"pooling": ("max",)},
+    "mean, max, std, ppv, scale": {"pooling": ("mean", "max", "std", "ppv", "scale")},
+    "without scale": {"pooling": ("max", "std", "ppv")},
+    "without ppv": {"pooling": ("max", "std", "scale")},
+}
+# Variants whose effect is small are measured on the sets that take seconds.
+QUICK = {
+    "small": (
+        "GunPoint",
+        "ItalyPowerDemand",
+        "ArrowHead",
+        "ECG200",
+        "CBF",
+        "Plane",
+        "BasicMotions",
+    ),
+    "pool": ("Crop", "MelbournePedestrian", "FaceAll"),
+}
+EVERYWHERE = ("default", "patch, patch masks")
+
+
+def fitted(X: Panel, variant: str, seed: int, trained: bool) -> SimMTMTransformer:
+    """Pre-train a variant, or leave it as initialised."""
+    changes = dict(VARIANTS[variant])
+    factor = changes.pop("steps", None)
+    if not trained:
+        changes["num_epochs"] = 0
+    elif factor is not None:
+        default = SimMTMTransformer()
+        n_train = len(X) - int(default.validation_fraction * len(X))
+        automatic, _ = training_epochs("auto", n_train, default.batch_size)
+        changes["num_epochs"] = max(1, round(factor * automatic))
+    return SimMTMTransformer(**changes, random_state=seed).fit(X)
+
+
+def embeddings(
+    estimator: SimMTMTransformer, parts: list[Panel]
+) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Embed ``parts`` with every entry of `POOLINGS`; float32, which is twice as fast."""
+    default = {"pooling": estimator.pooling, "layers": estimator.layers}
+    for name, changes in POOLINGS.items():
+        vars(estimator).update({**default, **changes})  # set_params would forget the fit
+        yield name, [estimator.transform(X) for X in parts]
+        if not changes and estimator.encoder is not None:
+            return  # poolings are compared on the default encoder
+
+
+Scores = Iterator[tuple[str, str, str, float]]  # pooling, metric, probe, accuracy
+
+
+def small_scores(name: str, variant: str, seed: int, trained: bool, home: Home) -> Scores:
+    task = load_small(name, home)
+    estimator = fitted(task.X_train, variant, seed, trained)
+    for pooling, (E,) in embeddings(estimator, [task.X_train]):
+        yield pooling, "cv_all", "ridge", cross_validated_accuracy(E, task.y_train)
+
+
+def pool_scores(name: str, variant: str, seed: int, trained: bool, home: Home) -> Scores:
+    task = load_pool(name, home)
+    estimator = fitted(task.X_pool, variant, seed, trained)
+    for pooling, (E, E_val) in embeddings(estimator, [task.X_pool, task.X_val]):
+        for k in LABELS_PER_CLASS:
+            scores = few_label_accuracy(name, E, task.y_pool, E_val, task.y_val, k)
+            for probe, accuracy in scores.items():
+                yield pooling, f"val_k{k}", probe, accuracy
+
+
+REGIMES = {"small": (SMALL, small_scores), "pool": (POOLS, pool_scores)}
+
+
+def planned_runs(regimes: list[str]) -> list[dict[str, Any]]:
+    """All runs, the important ones first, so that a time limit cuts off the least."""
+    runs = [
+        {"regime": regime, "task": task, "variant": variant, "seed": seed, "trained": trained}
+        for variants in (["default"], list(EVERYWHERE[1:]), list(VARIANTS))
+        for seed in range(SEEDS)
+        for regime in regimes
+        for variant in variants
+        for task in REGIMES[regime][0]
+        for trained in (True, False)
+        if variant in EVERYWHERE or task in QUICK[regime]
+        # only another encoder has other initial weights
+        if trained or variant in ("default", "patch, patch masks") or variant.startswith("conv")
+    ]
+    return list({tuple(run.values()): run for run in runs}.values())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-home", default=None)
+    parser.add_argument("--regime", choices=REGIMES, default=None)
+    parser.add_argument("--shard", default="0/1", help="I/N: every N-th run, from the I-th")
+    parser.add_argument("--time-limit", type=float, default=float("inf"), help="seconds")
+    arguments = parser.parse_args()
+    stop = time.monotonic() + arguments.time_limit
+    torch.set_num_threads(1)
+    first, step = map(int, arguments.shard.split("/"))
+    origin = provenance()
+    regimes = [arguments.regime] if arguments.regime else list(REGIMES)
+    for run in planned_runs(regimes)[first::step]:
+        path = RESULTS / f"study_{run['regime']}.csv"
+        if done(path, **run):
+            continue
+        if time.monotonic() > stop:
+            print("time limit reached")
+            return
+        start = time.monotonic()
+        arguments_of_run = {key: value for key, value in run.items() if key != "regime"}
+        name = arguments_of_run.pop("task")
+        scores = list(REGIMES[run["regime"]][1](name, **arguments_of_run, home=arguments.data_home))
+        seconds = round(time.monotonic() - start, 2)  # of the whole run, probes included
+        for pooling, metric, probe, accuracy in scores:
+            score = {"metric": metric, "probe": probe, "accuracy": round(accuracy, 5)}
+            append_row(path, {**run, "pooling": pooling, **score, "seconds": seconds, **origin})
+        print(*run.values(), f"{seconds} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
