@@ -44,7 +44,15 @@ class ConvEncoder(BaseEstimator):
         self.dropout = dropout
 
     def build(self, n_channels: int, length: int) -> nn.Module:
-        """Return a network for series of ``n_channels`` channels and about ``length`` points."""
+        """Return a network for series of ``n_channels`` channels and about ``length`` points.
+
+        Raises
+        ------
+        ValueError
+            If ``kernel_size`` is even.
+        """
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, got {self.kernel_size}.")
         n_layers = min(self.n_layers, max(1, (length - 1).bit_length()))
         return DilatedConvNet(n_channels, self.d_model, n_layers, self.kernel_size, self.dropout)
 

@@ -119,8 +119,9 @@ def _nested_row(cells: Iterable[Any]) -> NDArray[np.floating[Any]]:
 
 def is_nested(X: pd.DataFrame | pd.Series) -> bool:
     """Recognise sktime's frames whose cells are series."""
-    is_frame = isinstance(X, pd.DataFrame) and bool(X.size)
-    return is_frame and isinstance(X.iloc[0, 0], pd.Series | np.ndarray)
+    if not isinstance(X, pd.DataFrame) or not X.size:
+        return False
+    return isinstance(X.iloc[0, 0], pd.Series | np.ndarray)
 
 
 def _is_sequence_of_series(X: Sequence[object]) -> bool:

@@ -88,6 +88,7 @@ def pooled(points: Tensor, tokens: Tensor | None, statistic: str) -> Tensor:
             return points.masked_fill(~inside, -torch.inf).amax(1)
         case "std":
             centred = (points - mean[:, None]).masked_fill(~inside, 0)
-            return (centred.square().sum(1) / count).sqrt()
+            spread: Tensor = torch.linalg.vector_norm(centred, dim=1)
+            return spread / count.sqrt()
         case _:
             return ((points > 0) & inside).sum(1).to(points.dtype) / count

@@ -170,10 +170,11 @@ def masked_views(
     length = observed.shape[-1]
     rows = observed.expand(n_masks, *observed.shape).reshape(-1, length)
     drawn = mask(len(rows), length, mask_ratio, mask_length, generator)
-    if drawn.shape != rows.shape or drawn.dtype != torch.bool:
+    shape, kind = getattr(drawn, "shape", None), getattr(drawn, "dtype", type(drawn).__name__)
+    if shape != rows.shape or kind != torch.bool:
         raise ValueError(
             f"masking must return a bool tensor of shape {tuple(rows.shape)} (True = visible), "
-            f"got {drawn.dtype} of shape {tuple(drawn.shape)}."
+            f"got {kind} of shape {tuple(shape or ())}."
         )
     visible = drawn.to(rows.device) & rows
     # a view without any visible point gets one of the observed points back, drawn at random

@@ -92,10 +92,12 @@ class SimMTM(nn.Module):
         """
         rows = 1 + len(views) // len(values)
         row_within = None if within is None else within.repeat(rows, 1)
-        points = self.layers(values.repeat(rows, 1, 1), torch.cat([observed, views]), row_within)[
-            -1
-        ]
-        series = self.projector(points, token_mask(row_within, self.patch_length))
+        visible = torch.cat([observed, views])
+        points = self.layers(values.repeat(rows, 1, 1), visible, row_within)[-1]
+        tokens = token_mask(row_within, self.patch_length)
+        if tokens is not None:  # nothing behind a series' end is a neighbour's point
+            points = points.masked_fill(~tokens[..., None], 0)
+        series = self.projector(points, tokens)
         # similarities and softmax need all digits, also where the encoder ran in bfloat16
         with torch.autocast(values.device.type, enabled=False):
             return self._terms(points.to(values.dtype), series.to(values.dtype), values, observed)

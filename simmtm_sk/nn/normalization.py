@@ -19,8 +19,8 @@ def visible_statistics(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]
     Returns
     -------
     mean, std : Tensor, shape (..., 1)
-        The biased standard deviation; 1 where the visible points are constant (up to rounding),
-        a single one, or none at all, so that it can always be divided by.
+        The biased standard deviation; exactly 0 where the visible points are constant up to
+        rounding, a single one, or none at all.
 
     Examples
     --------
@@ -29,26 +29,15 @@ def visible_statistics(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]
     >>> visible_statistics(values, torch.tensor([[True, True, False]]))
     (tensor([[2.]]), tensor([[1.]]))
     """
-    kept = values.masked_fill(~visible, 0)
-    count = visible.sum(-1, keepdim=True).clamp(min=1).to(kept.dtype)
-    # in units near the largest magnitude the squares of huge values stay finite; being a power of
-    # two, the unit costs no digits
-    exponent = torch.frexp(kept.abs().amax(-1, keepdim=True)).exponent - 1
-    unit = torch.ldexp(torch.ones_like(count), exponent)
-    kept = kept / unit
-    mean = kept.sum(-1, keepdim=True) / count
-    centred = (kept - mean).masked_fill(~visible, 0)
-    std = (centred.square().sum(-1, keepdim=True) / count).sqrt()
-    # in units of the magnitude: less than a few roundings of the sum is no variation at all
-    constant = std <= 8 * torch.finfo(std.dtype).eps
-    return mean * unit, (std * unit).masked_fill(constant, 1)
+    _, unit, mean, std = _in_units(values, visible)
+    return mean * unit, std * unit
 
 
 def normalize(values: Tensor, visible: Tensor) -> Tensor:
     """Subtract the mean and divide by the standard deviation of the visible points; hidden = 0.
 
-    Shapes as in `visible_statistics`; SimMTM, arXiv:2302.00861, section 4 (per-series
-    normalisation), with every view using only what it can see.
+    Constant rows become zeros. Shapes as in `visible_statistics`. Per-series normalisation is part
+    of SimMTM's forecasting set-up (arXiv:2302.00861); here every view uses only what it can see.
 
     Examples
     --------
@@ -56,5 +45,24 @@ def normalize(values: Tensor, visible: Tensor) -> Tensor:
     >>> normalize(torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([[True, True, False]]))
     tensor([[-1.,  1.,  0.]])
     """
-    mean, std = visible_statistics(values, visible)
-    return ((values - mean) / std).masked_fill(~visible, 0)
+    kept, _, mean, std = _in_units(values, visible)
+    constant = std == 0
+    return ((kept - mean) / std.masked_fill(constant, 1)).masked_fill(~visible | constant, 0)
+
+
+def _in_units(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Visible values, mean and standard deviation in units near the largest magnitude.
+
+    There the squares of huge values stay finite and those of tiny ones above zero; being a power of
+    two, the unit costs no digits.
+    """
+    kept = values.masked_fill(~visible, 0)
+    count = visible.sum(-1, keepdim=True).clamp(min=1).to(kept.dtype)
+    exponent = torch.frexp(kept.abs().amax(-1, keepdim=True)).exponent - 1
+    unit = torch.ldexp(torch.ones_like(count), exponent)
+    kept = kept / unit
+    mean = kept.sum(-1, keepdim=True) / count
+    centred = (kept - mean).masked_fill(~visible, 0)
+    std = (centred.square().sum(-1, keepdim=True) / count).sqrt()
+    # less than a few roundings of the largest value is no variation at all
+    return kept, unit, mean, std.masked_fill(std <= 8 * torch.finfo(std.dtype).eps, 0)

@@ -1,0 +1,88 @@
+"""Projector, decoder and pooling."""
+
+import numpy as np
+import pytest
+import torch
+
+from simmtm_sk.nn.heads import POOLINGS, Decoder, Projector, pooled
+
+PLAIN = {
+    "mean": lambda x: x.mean(0),
+    "max": lambda x: x.max(0),
+    "std": lambda x: x.std(0),
+    "ppv": lambda x: (x > 0).mean(0),
+}
+
+
+def random_points(n_rows=4, n_tokens=9, d=5):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(n_rows, n_tokens, d, generator=generator, dtype=torch.float64)
+
+
+def prefixes(lengths, n_tokens):
+    return torch.arange(n_tokens) < torch.tensor(lengths)[:, None]
+
+
+def test_every_pooling_is_tested():
+    assert set(POOLINGS) == set(PLAIN)
+
+
+@pytest.mark.parametrize("statistic", POOLINGS)
+def test_pooled_equals_numpy(statistic):
+    points = random_points()
+    expected = np.stack([PLAIN[statistic](row) for row in points.numpy()])
+    np.testing.assert_allclose(pooled(points, None, statistic), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("statistic", POOLINGS)
+@pytest.mark.parametrize("offset", [0.0, -10.0, 10.0])  # the padding's zero is no extreme
+def test_pooled_over_the_tokens_within_equals_numpy(statistic, offset):
+    points, lengths = random_points() + offset, [9, 4, 1, 6]
+    expected = np.stack(
+        [
+            PLAIN[statistic](row[:length])
+            for row, length in zip(points.numpy(), lengths, strict=True)
+        ]
+    )
+    tokens = prefixes(lengths, 9)
+    np.testing.assert_allclose(pooled(points, tokens, statistic), expected, atol=1e-12)
+    poisoned = points.masked_fill(~tokens[..., None], 1e9)
+    assert pooled(poisoned, tokens, statistic).equal(pooled(points, tokens, statistic))
+
+
+@pytest.mark.parametrize("statistic", ["mean", "max", "std"])  # a share has no gradient
+@pytest.mark.parametrize("tokens", [None, torch.ones(2, 3, dtype=torch.bool)], ids=["all", "mask"])
+def test_pooled_has_finite_gradients_on_constant_tokens(statistic, tokens):
+    points = torch.ones(2, 3, 4, requires_grad=True)
+    total = pooled(points, tokens, statistic).sum()
+    assert torch.autograd.grad(total, points)[0].isfinite().all()
+
+
+def test_projector_sees_the_mean_token_within():
+    torch.manual_seed(0)
+    projector, points = Projector(5, 3).double(), random_points()
+    tokens = prefixes([9, 4, 1, 6], 9)
+    projected = projector(points, tokens)
+    assert projected.shape == (4, 3)
+    for row, length in enumerate([9, 4, 1, 6]):
+        alone = projector(points[row : row + 1, :length], None)
+        torch.testing.assert_close(projected[row : row + 1], alone)
+    shuffled = projector(points.flip(1), None)
+    torch.testing.assert_close(shuffled, projector(points, None))
+
+
+@pytest.mark.parametrize(
+    ("n_channels", "patch", "length"), [(1, 4, 12), (1, 4, 10), (3, 1, 7), (2, 4, 10)]
+)
+def test_decoder_writes_each_token_onto_its_points(n_channels, patch, length):
+    torch.manual_seed(0)
+    decoder = Decoder(5, n_channels, patch).double()
+    points = random_points(n_rows=2, n_tokens=-(-length // patch))
+    rebuilt = decoder(points, length)
+    assert rebuilt.shape == (2, n_channels, length)
+    weight, bias = decoder.linear.weight, decoder.linear.bias
+    for t in range(length):
+        for c in range(n_channels):
+            unit = c * patch + t % patch
+            expected = points[:, t // patch] @ weight[unit] + bias[unit]
+            torch.testing.assert_close(rebuilt[:, c, t], expected)

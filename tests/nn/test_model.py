@@ -1,0 +1,274 @@
+"""The whole network: losses against a slow assembly, what may not influence them, embeddings."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder
+from simmtm_sk.nn.heads import pooled
+from simmtm_sk.nn.masking import geometric_mask, masked_views
+from simmtm_sk.nn.model import Objective, SimMTM
+from tests.reference import objective as slow
+from tests.reference.masking import normalized
+
+ENCODERS = {
+    "conv": ConvEncoder(d_model=6, n_layers=2, kernel_size=3),
+    "patch": PatchEncoder(patch_length=4, d_model=6, n_layers=1, n_heads=2, d_feedforward=8),
+    "point": PointEncoder(d_model=6, n_layers=1, n_heads=2, d_feedforward=8),
+}
+PLAIN = Objective(temperature=0.2, constraint_weight=0.5, own_view_weight=0.0)
+FULL = replace(PLAIN, own_view_weight=0.7)
+LEARNED = replace(FULL, constraint_weight="learned")
+N, M, LENGTH = 3, 2, 14
+every_encoder = pytest.mark.parametrize("name", list(ENCODERS))
+
+
+def build(name, objective=FULL, dtype=torch.float64):
+    """Return the network, and the channels of its rows."""
+    encoder = ENCODERS[name]
+    n_channels = 1 if encoder.channel_independent else 2
+    torch.manual_seed(0)
+    backbone = encoder.build(n_channels=n_channels, length=LENGTH)
+    return SimMTM(backbone, n_channels, 4, objective).to(dtype), n_channels
+
+
+def batch(n_channels, dtype=torch.float64):
+    """Return three series with gaps, the second of 9 points, and two views of each."""
+    generator = torch.Generator().manual_seed(1)
+    shape = (N, n_channels, LENGTH)
+    values = 5 + 3 * torch.randn(shape, generator=generator, dtype=dtype)
+    within = torch.ones(N, LENGTH, dtype=torch.bool)
+    within[1, 9:] = False
+    observed = (torch.rand(shape, generator=generator) < 0.8) & within[:, None]
+    views = masked_views(observed, M, geometric_mask, 0.5, 3, generator)
+    return values, observed, within, views
+
+
+def slow_losses(network, values, observed, within, views):
+    """Row by row: normalise, encode, project, decode; then the reference losses."""
+    objective, n_series = network.objective, len(values)
+    points, series = [], []
+    for k, visible in enumerate([*observed, *views]):
+        i = k % n_series
+        row = normalized(values[i], visible)[None]
+        z = network.backbone(row, visible[None], within[i : i + 1])[-1]
+        n_tokens = -(-int(within[i].sum()) // network.patch_length)
+        points.append(z[0])
+        series.append(network.projector(z[:, :n_tokens], None)[0])
+    points, series = torch.stack(points), torch.stack(series)
+
+    def error(z, i):
+        """Squared errors of a decoded row at the observed points of series i."""
+        target = normalized(values[i], observed[i])
+        return (network.decoder(z[None], LENGTH)[0] - target)[observed[i]].square()
+
+    tau = objective.temperature
+    rebuilt = slow.aggregated(points, series, n_series, tau)
+    losses = {
+        "reconstruction": torch.cat([error(rebuilt[i], i) for i in range(n_series)]).mean(),
+        "constraint": slow.constraint(series, n_series, tau),
+        "own_view": torch.cat(
+            [error(points[k], k % n_series) for k in range(n_series, len(points))]
+        ).mean(),
+    }
+    rebuild = losses["reconstruction"] + objective.own_view_weight * losses["own_view"]
+    if objective.constraint_weight == "learned":
+        sigma = network.loss_weights.sigma.tolist()
+        losses["total"] = slow.learned_total([rebuild, losses["constraint"]], sigma)
+    else:
+        losses["total"] = rebuild + objective.constraint_weight * losses["constraint"]
+    if objective.own_view_weight == 0:
+        del losses["own_view"]
+    return losses
+
+
+@every_encoder
+@pytest.mark.parametrize("objective", [PLAIN, FULL, LEARNED], ids=["plain", "own view", "learned"])
+def test_losses_equal_a_slow_assembly(name, objective):
+    network, n_channels = build(name, objective)
+    if network.loss_weights is not None:
+        network.loss_weights.load_state_dict({"sigma": torch.tensor([0.8, 1.5])})
+    values, observed, within, views = batch(n_channels)
+    losses = network.losses(values, observed, within, views)
+    expected = slow_losses(network, values, observed, within, views)
+    assert losses.keys() == expected.keys()
+    for key in losses:
+        torch.testing.assert_close(losses[key], expected[key], rtol=1e-9, atol=1e-9)
+
+
+@every_encoder
+def test_more_padding_changes_no_loss(name):
+    network, n_channels = build(name)
+    values, *masks = batch(n_channels)
+    losses = network.losses(values, *masks)
+    longer = network.losses(*(torch.nn.functional.pad(x, (0, 7)) for x in (values, *masks)))
+    for key in losses:
+        torch.testing.assert_close(longer[key], losses[key], rtol=1e-10, atol=1e-10)
+
+
+def loss_bits(network, values, *rest):
+    """Every loss, and the gradient of the total with respect to every parameter."""
+    network.zero_grad()
+    losses = network.losses(values, *rest)
+    losses["total"].backward()
+    return [*losses.values(), *(p.grad for p in network.parameters())]
+
+
+@every_encoder
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("poison", [torch.nan, torch.inf, 1e30, 0.0])
+def test_missing_values_and_padding_change_no_bit(name, dtype, poison):
+    network, n_channels = build(name, LEARNED, dtype)
+    values, observed, within, views = batch(n_channels, dtype)
+    poisoned = values.masked_fill(~observed, poison)
+    for before, after in zip(
+        loss_bits(network, values, observed, within, views),
+        loss_bits(network, poisoned, observed, within, views),
+        strict=True,
+    ):
+        assert before.equal(after)
+
+
+@every_encoder
+@pytest.mark.parametrize("poison", [torch.nan, -torch.inf, 1e30])
+def test_masked_values_change_no_bit_of_a_view(name, poison):
+    network, n_channels = build(name, dtype=torch.float32)
+    values, _, within, views = batch(n_channels, torch.float32)
+    poisoned = values.masked_fill(~views[:N], poison)
+    for result in (
+        lambda x: torch.stack(network.layers(x, views[:N], within)),
+        lambda x: network.rebuild(x, views[:N], within),
+        lambda x: network.project(x, views[:N], within),
+        lambda x: network.embed(x, views[:N], within, ("mean", "max", "std", "ppv"), True),
+    ):
+        assert result(poisoned).equal(result(values))
+
+
+@pytest.mark.parametrize("name", ["patch", "point"])
+def test_a_wholly_hidden_patch_is_one_token_whatever_its_values(name):
+    network, _ = build(name)
+    values, observed, _, _ = batch(1)
+    hidden = observed.clone()
+    hidden[:, :, 4:8] = False
+    embedded = network.layers(values, hidden, None)[0]
+    for token in range(4 // network.patch_length, 8 // network.patch_length):
+        for series in range(1, N):
+            assert embedded[series, token].equal(embedded[0, token])
+
+
+@every_encoder
+def test_padding_is_no_part_of_embeddings_and_projections(name):
+    network, n_channels = build(name)
+    values, observed, within, _ = batch(n_channels)
+    statistics = ("mean", "max", "std", "ppv")
+    alone = (values[1:2, :, :9], observed[1:2, :, :9])
+    torch.testing.assert_close(
+        network.embed(values, observed, within, statistics, True)[1:2],
+        network.embed(*alone, None, statistics, True),
+    )
+    torch.testing.assert_close(
+        network.project(values, observed, within)[1:2], network.project(*alone, None)
+    )
+    torch.testing.assert_close(
+        network.rebuild(values, observed, within)[1:2, :, :9], network.rebuild(*alone, None)
+    )
+
+
+@every_encoder
+def test_embedding_is_made_of_layers_then_statistics(name):
+    network, n_channels = build(name)
+    values, observed, _, _ = batch(n_channels)
+    layers = network.layers(values, observed, None)
+    every = network.embed(values, observed, None, ("max", "mean"), True)
+    parts = [pooled(x, None, s) for x in layers for s in ("max", "mean")]
+    torch.testing.assert_close(every, torch.cat(parts, 1))
+    last = network.embed(values, observed, None, ("max", "mean"), False)
+    torch.testing.assert_close(last, every[:, -12:])
+
+
+def test_own_view_weight_zero_is_the_papers_objective():
+    values, observed, within, views = batch(2)
+    plain = build("conv", PLAIN)[0].losses(values, observed, within, views)
+    full = build("conv", FULL)[0].losses(values, observed, within, views)
+    assert list(plain) == ["reconstruction", "constraint", "total"]
+    assert plain["total"].item() == pytest.approx(
+        (plain["reconstruction"] + 0.5 * plain["constraint"]).item(), rel=1e-12
+    )
+    assert full["total"].item() == pytest.approx(
+        (plain["total"] + 0.7 * full["own_view"]).item(), rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("weight", [0, 0.0, 2])
+def test_constraint_weight_scales_the_constraint(weight):
+    network, n_channels = build("conv", replace(PLAIN, constraint_weight=weight))
+    losses = network.losses(*batch(n_channels))
+    expected = losses["reconstruction"] + weight * losses["constraint"]
+    torch.testing.assert_close(losses["total"], expected)
+    assert network.loss_weights is None
+
+
+@every_encoder
+def test_every_weight_learns(name):
+    network, n_channels = build(name, LEARNED)
+    network.losses(*batch(n_channels))["total"].backward()
+    assert network.loss_weights.sigma.shape == (2,)
+    for parameter in network.parameters():
+        assert parameter.grad.isfinite().all()
+        assert parameter.grad.any()
+
+
+@every_encoder
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("constant", [0.0, -3.7, 1e20])
+def test_constant_series_have_finite_gradients(name, dtype, constant):
+    network, n_channels = build(name, LEARNED, dtype)
+    _, *rest = batch(n_channels, dtype)
+    values = torch.full((N, n_channels, LENGTH), constant, dtype=dtype)
+    assert all(bool(x.isfinite().all()) for x in loss_bits(network, values, *rest))
+
+
+@every_encoder
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_missing_channels_and_series(name, dtype):
+    """Without any observed point: the last channel of one series, all channels of another."""
+    network, n_channels = build(name, LEARNED, dtype)
+    values, observed, within, _ = batch(n_channels, dtype)
+    observed[0, -1] = False
+    observed[2] = False
+    values = values.masked_fill(~observed, torch.nan)
+    views = masked_views(observed, M, geometric_mask, 0.5, 3, torch.Generator().manual_seed(0))
+    assert all(
+        bool(x.isfinite().all()) for x in loss_bits(network, values, observed, within, views)
+    )
+
+
+@every_encoder
+@pytest.mark.parametrize("n_masks", [1, 3])
+def test_a_single_series(name, n_masks):
+    network, n_channels = build(name)
+    values, observed, _, _ = (x[:1] for x in batch(n_channels))
+    views = masked_views(observed, n_masks, geometric_mask, 0.5, 3, torch.Generator())
+    losses = network.losses(values, observed, None, views)
+    assert all(bool(x.isfinite()) for x in losses.values())
+
+
+@every_encoder
+def test_number_of_parameters_does_not_depend_on_the_length(name):
+    counts = set()
+    for length in (100, 3_000):
+        backbone = ENCODERS[name].build(n_channels=1, length=length)
+        counts.add(sum(p.numel() for p in SimMTM(backbone, 1, 4, FULL).parameters()))
+    assert len(counts) == 1
+
+
+def test_losses_keep_their_digits_under_autocast():
+    network, n_channels = build("conv", dtype=torch.float32)
+    inputs = batch(n_channels, torch.float32)
+    exact = network.losses(*inputs)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = network.losses(*inputs)
+    for key in exact:
+        assert rough[key].dtype == torch.float32
+        assert rough[key].item() == pytest.approx(exact[key].item(), rel=0.05)
