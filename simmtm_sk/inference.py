@@ -11,16 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .data import Rows
+from .data import CHUNK, Rows
 from .nn.masking import geometric_mask, masked_views
 from .nn.model import SimMTM
-from .nn.normalization import normalize, visible_statistics
+from .nn.normalization import levels, visible_statistics
 
 Values = NDArray[np.floating[Any]]
 RowFunction = Callable[[SimMTM, Tensor, Tensor, Tensor | None], Tensor]
 
 _POINTS_PER_BATCH = 1 << 15  # bounds the memory of the activations, whatever the length
-_LOWEST_SCALE = 1e-12  # what a series without any variation counts as, in its own units
 
 
 def over_rows(network: SimMTM, rows: Rows, dtype: torch.dtype, function: RowFunction) -> Tensor:
@@ -35,7 +34,6 @@ def over_rows(network: SimMTM, rows: Rows, dtype: torch.dtype, function: RowFunc
     with torch.inference_mode():
         for index in batches:
             values, observed, within = rows.gather(index)
-            values = normalize(values, observed).to(dtype)
             results.append(function(copied, values, observed, within).cpu())
     return torch.cat(results)
 
@@ -53,22 +51,11 @@ def mean_over_windows(results: Tensor, rows: Rows, n_series: int) -> Tensor:
     return summed.index_add(0, owner, results) / counts[:, None]
 
 
-def scale_features(values: Values, dtype: torch.dtype) -> Tensor:
-    """Mean and logarithm of the standard deviation of every channel: (n_series, 2 * n_channels).
-
-    What instance normalisation takes away from an embedding; constant channels get the logarithm
-    of a tiny scale, unobserved ones zeros.
-    """
-    features = []
-    step = max(1, (1 << 22) // values[0].size)
-    for start in range(0, len(values), step):
-        chunk = torch.tensor(values[start : start + step])
-        observed = ~chunk.isnan()
-        mean, std = visible_statistics(chunk, observed)
-        scale = std.clamp(min=_LOWEST_SCALE).log()
-        scale = scale.masked_fill(~observed.any(-1, keepdim=True), 0)
-        features.append(torch.cat([mean, scale], -1).flatten(1).to(dtype))
-    return torch.cat(features)
+def all_levels(values: Values) -> Tensor:
+    """`levels` of whole series: (n_series, 2 * n_channels), in the precision of the data."""
+    step = max(1, CHUNK // values[0].size)
+    chunks = (torch.tensor(values[i : i + step]) for i in range(0, len(values), step))
+    return torch.cat([levels(chunk, ~chunk.isnan()) for chunk in chunks])
 
 
 def hidden_error(network: SimMTM, rows: Rows, dtype: torch.dtype) -> float:
@@ -81,9 +68,10 @@ def hidden_error(network: SimMTM, rows: Rows, dtype: torch.dtype) -> float:
     def errors(model: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
         visible = masked_views(observed, 1, geometric_mask, 0.5, 5.0, generator)
         mean, std = visible_statistics(x, visible)
+        _, unit = visible_statistics(x, observed)
         error = model.rebuild(x, visible, within) * std + mean - x
-        hidden = observed & ~visible
-        total = error.masked_fill(~hidden, 0).square().sum((1, 2))
+        hidden = observed & ~visible & (unit > 0)
+        total = (error / unit).masked_fill(~hidden, 0).square().sum((1, 2))
         return torch.stack([total, hidden.sum((1, 2)).to(dtype)], 1)
 
     total, count = over_rows(network, rows, dtype, errors).sum(0).tolist()

@@ -23,11 +23,11 @@ from .data import Rows
 from .encoders import ConvEncoder
 from .inference import (
     RowFunction,
+    all_levels,
     hidden_error,
     mean_over_windows,
     over_rows,
     rebuilt_values,
-    scale_features,
 )
 from .interop import SktimeSklearnBridge, check_series, instance_index
 from .nn.masking import MaskFunction
@@ -318,6 +318,7 @@ class SimMTMTransformer(
         rows = self._rows(values, device)
         settings = self._pretraining(len(rows), device)
         network = settings.network(rows.n_channels, rows.length)
+        network.level.fit(all_levels(self._by_row(values)))
         checkpoint = None
         if self.checkpoint_dir is not None:
             # named after data and settings: another fold or candidate never continues this run
@@ -448,10 +449,12 @@ class SimMTMTransformer(
     def _encoder(self) -> Any:
         return ConvEncoder() if self.encoder is None else self.encoder
 
+    def _by_row(self, values: Values) -> Values:
+        """Make every channel a series if the encoder takes them one by one; without a copy."""
+        return values.reshape(-1, 1, values.shape[2]) if self._any_channels() else values
+
     def _rows(self, values: Values, device: torch.device) -> Rows:
-        if self._any_channels():  # every channel is a series
-            values = values.reshape(-1, 1, values.shape[2])
-        return Rows(values, self.max_length, device)
+        return Rows(self._by_row(values), self.max_length, device)
 
     def _pretraining(self, n_rows: int, device: torch.device) -> Pretraining:
         n_train = n_rows - int(self.validation_fraction * n_rows)
@@ -497,14 +500,13 @@ class SimMTMTransformer(
 
             parts.append(self._over_series(values, dtype, embed).flatten(1))
         if "scale" in self.pooling:
-            parts.append(scale_features(values, dtype))
+            parts.append(all_levels(values).to(dtype))
         return torch.cat(parts, 1)
 
     def _reconstruct(self, values: Values) -> Values:
         rows = self._rows(values, resolve_device(self.device))
-        by_row = values.reshape(-1, rows.n_channels, values.shape[2])
-        rebuilt: Values = rebuilt_values(self.network_, by_row, rows, _dtype(values)).numpy()
-        return rebuilt.reshape(values.shape)
+        rebuilt = rebuilt_values(self.network_, self._by_row(values), rows, _dtype(values))
+        return np.asarray(rebuilt.numpy().reshape(values.shape))
 
     # -- saving, see persistence.py ---------------------------------------------------------------
 

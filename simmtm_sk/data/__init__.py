@@ -1,6 +1,6 @@
 """From the containers of numpy, pandas and sktime to rows of (values, observed)."""
 
 from .containers import check_numeric, is_nested, is_sktime_panel, panel_values
-from .rows import Rows
+from .rows import CHUNK, Rows
 
-__all__ = ["Rows", "check_numeric", "is_nested", "is_sktime_panel", "panel_values"]
+__all__ = ["CHUNK", "Rows", "check_numeric", "is_nested", "is_sktime_panel", "panel_values"]

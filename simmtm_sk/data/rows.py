@@ -59,9 +59,14 @@ class Rows:
         self.length = min(values.shape[2], max_length or values.shape[2])
         ends, self._complete = _scan(values)
         self.series, self.start = _windows(ends, self.length)
-        self._padded = bool((ends[self.series] < self.length).any())
-        self._series = torch.as_tensor(self.series, device=self.device)
-        self._start = torch.as_tensor(self.start, device=self.device)
+        if not self._complete:
+            kept = _observed_windows(values, self.series, self.start, self.length)
+            self.series, self.start = self.series[kept], self.start[kept]
+        ends_in_row = ends[self.series] - self.start
+        self._padded = bool((ends_in_row < self.length).any())
+        self._series, self._start, self._ends = (
+            torch.as_tensor(x, device=self.device) for x in (self.series, self.start, ends_in_row)
+        )
         self._on_disk = isinstance(values, np.memmap)
         # views of every window there could be; indexing copies only those that are asked for
         self._windows: Any = (
@@ -86,7 +91,7 @@ class Rows:
             In the dtype of the data; zero where nothing was observed.
         observed : Tensor of bool, the same shape
         within : Tensor of bool, shape (n_rows, length), or None
-            False behind the last observed point of a row; None if no row of the panel is padded.
+            False behind the end of the series; None if no series of the panel ends inside a row.
         """
         series, start = self._series[index], self._start[index]
         if self._on_disk:
@@ -99,8 +104,7 @@ class Rows:
         observed = ~values.isnan()
         within = None
         if self._padded:
-            # observed here or anywhere behind
-            within = observed.any(1).flip(1).cummax(1).values.flip(1)
+            within = torch.arange(self.length, device=self.device) < self._ends[index][:, None]
         return values.masked_fill(~observed, 0), observed, within
 
 
@@ -125,3 +129,17 @@ def _windows(ends: NDArray[np.intp], length: int) -> tuple[NDArray[np.intp], NDA
     rank = np.arange(len(series)) - np.repeat(counts.cumsum() - counts, counts)
     room = np.maximum(0, ends - length)[series]
     return series, room * rank // np.maximum(1, counts - 1)[series]
+
+
+def _observed_windows(
+    values: NDArray[np.floating[Any]],
+    series: NDArray[np.intp],
+    start: NDArray[np.intp],
+    length: int,
+) -> NDArray[np.bool_]:
+    """Whether a window has any observed point; a long gap can swallow one."""
+    windows = sliding_window_view(values, length, axis=2)
+    step = max(1, CHUNK // (values.shape[1] * length))
+    chunks = (slice(i, i + step) for i in range(0, len(series), step))
+    observed = [~np.isnan(windows[series[c], :, start[c]]).all((1, 2)) for c in chunks]
+    return np.concatenate(observed)

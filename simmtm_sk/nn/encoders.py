@@ -1,11 +1,13 @@
 """The encoder networks: from values and their visibility to point-wise representations.
 
-Every network is called as ``network(values, visible, within)``:
+Every network is called as ``network(values, visible, within, level)``:
 
 * ``values`` (n_rows, n_channels, length), normalised, zero where hidden;
-* ``visible`` (n_rows, n_channels, length) bool, False where a mask, a gap or padding hides a point;
+* ``visible`` (n_rows, n_channels, length) bool, False where a mask, a gap or padding hides it;
 * ``within`` (n_rows, length) bool, False in the padding behind a series' end, or None without
-  padding. Padding never influences a representation.
+  padding. Padding never influences a representation;
+* ``level`` (n_rows, 2 n_channels), what the normalisation took away: mean and log standard deviation
+  of the visible points of every channel, standardised over the training series.
 
 It returns one (n_rows, n_tokens, d_model) tensor per layer, the last being the representation
 ``z`` of the method, and has two attributes: ``d_model``, and ``patch_length``, the number of
@@ -15,13 +17,10 @@ points that a token stands for, so that ``n_tokens = ceil(length / patch_length)
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-Backbone = Callable[[Tensor, Tensor, Tensor | None], list[Tensor]]
 
 
 def token_mask(within: Tensor | None, patch_length: int) -> Tensor | None:
@@ -88,18 +87,22 @@ class DilatedConvNet(nn.Module):
         super().__init__()
         self.d_model = d_model
         self.stem = DilatedConv(2 * n_channels, d_model, kernel_size, 1)
+        self.level = nn.Linear(2 * n_channels, d_model)
         self.blocks = nn.ModuleList(
             ConvBlock(d_model, kernel_size, 2**i, dropout) for i in range(n_layers)
         )
 
-    def forward(self, values: Tensor, visible: Tensor, within: Tensor | None) -> list[Tensor]:
+    def forward(
+        self, values: Tensor, visible: Tensor, within: Tensor | None, level: Tensor
+    ) -> list[Tensor]:
         """Return the stem's and every block's output, each (n_rows, length, d_model)."""
         # a hidden point and an average one both have the value 0: the second half of the
         # channels tells them apart, and its weights are the learned token of a hidden point
         hidden = (~visible).to(values.dtype)
         if within is not None:
             hidden = hidden.masked_fill(~within[:, None], 0)
-        x = _cut(self.stem(torch.cat([values, hidden], 1).transpose(1, 2)), within)
+        x = self.stem(torch.cat([values, hidden], 1).transpose(1, 2))
+        x = _cut(x + self.level(level)[:, None], within)
         layers = [x]
         for block in self.blocks:
             x = block(x, within)
@@ -154,22 +157,24 @@ class PatchTransformer(nn.Module):
         self.patch_length = patch_length
         self.d_model = d_model
         self.embed = nn.Linear(2 * patch_length, d_model)
+        self.level = nn.Linear(2, d_model)
         self.blocks = nn.ModuleList(
             TransformerBlock(d_model, n_heads, d_feedforward, dropout) for _ in range(n_layers)
         )
         self.norm = nn.LayerNorm(d_model)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, values: Tensor, visible: Tensor, within: Tensor | None) -> list[Tensor]:
+    def forward(
+        self, values: Tensor, visible: Tensor, within: Tensor | None, level: Tensor
+    ) -> list[Tensor]:
         """Return the embedding's and every block's output, each (n_rows, n_tokens, d_model)."""
         # the second half of the inputs says which points are hidden: a wholly hidden patch has
         # values 0 and indicators 1, that is, one learned token whatever the series
         pieces = torch.cat(
             [self._patches(values), self._patches((~visible).to(values.dtype), 1)], -1
         )
-        x = self.dropout(
-            self.embed(pieces) + sinusoidal_positions(pieces.shape[1], self.d_model, values)
-        )
+        positions = sinusoidal_positions(pieces.shape[1], self.d_model, values)
+        x = self.dropout(self.embed(pieces) + positions + self.level(level)[:, None])
         tokens = token_mask(within, self.patch_length)
         attended = None if tokens is None else tokens[:, None, None]
         layers = [x]

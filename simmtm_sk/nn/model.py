@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .encoders import token_mask
 from .heads import Decoder, Projector, pooled
-from .normalization import normalize
+from .normalization import LevelScaler, levels, normalize
 from .objective import (
     LearnedLossWeights,
     aggregate_neighbors,
@@ -61,12 +61,23 @@ class SimMTM(nn.Module):
         self.patch_length = patch_length
         self.projector = Projector(d_model, projection_dim)
         self.decoder = Decoder(d_model, n_channels, patch_length)
+        self.level = LevelScaler(n_channels)
         learned = objective.constraint_weight == "learned"
         self.loss_weights = LearnedLossWeights(2) if learned else None
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the weights."""
+        return self.decoder.linear.weight.dtype
+
     def layers(self, values: Tensor, visible: Tensor, within: Tensor | None) -> list[Tensor]:
-        """Run the encoder on ``values``, normalised by what is visible."""
-        layers: list[Tensor] = self.backbone(normalize(values, visible), visible, within)
+        """Run the encoder on ``values``, normalised by what is visible.
+
+        Statistics are taken in the precision of the data, so that large offsets cost no digits.
+        """
+        level = self.level(levels(values, visible)).to(self.dtype)
+        normalized = normalize(values, visible).to(self.dtype)
+        layers: list[Tensor] = self.backbone(normalized, visible, within, level)
         return layers
 
     def losses(
@@ -100,14 +111,14 @@ class SimMTM(nn.Module):
         series = self.projector(points, tokens)
         # similarities and softmax need all digits, also where the encoder ran in bfloat16
         with torch.autocast(values.device.type, enabled=False):
-            return self._terms(points.to(values.dtype), series.to(values.dtype), values, observed)
+            target = normalize(values, observed).to(self.dtype)
+            return self._terms(points.to(self.dtype), series.to(self.dtype), target, observed)
 
     def _terms(
-        self, points: Tensor, series: Tensor, values: Tensor, observed: Tensor
+        self, points: Tensor, series: Tensor, target: Tensor, observed: Tensor
     ) -> dict[str, Tensor]:
-        n_series, length = len(values), values.shape[-1]
+        n_series, length = len(target), target.shape[-1]
         n_views = len(points) // n_series - 1
-        target = normalize(values, observed)
         tau = self.objective.temperature
         aggregated = aggregate_neighbors(points, series, n_series, tau)
         losses = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+_LOWEST_SCALE = 1e-12  # what a series without any variation counts as, in its own units
 
 
 def visible_statistics(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,6 +50,72 @@ def normalize(values: Tensor, visible: Tensor) -> Tensor:
     kept, _, mean, std = _in_units(values, visible)
     constant = std == 0
     return ((kept - mean) / std.masked_fill(constant, 1)).masked_fill(~visible | constant, 0)
+
+
+def levels(values: Tensor, visible: Tensor) -> Tensor:
+    """Return what normalisation takes away: mean and log standard deviation of the visible points.
+
+    Parameters
+    ----------
+    values, visible : Tensor, shape (n_rows, n_channels, length)
+        As in `visible_statistics`.
+
+    Returns
+    -------
+    Tensor, shape (n_rows, 2 * n_channels)
+        First all means, then all logarithms; a constant channel has the logarithm of a tiny scale,
+        a channel without visible points zeros.
+
+    Examples
+    --------
+    >>> import torch
+    >>> levels(torch.tensor([[[1.0, 3.0]]]), torch.tensor([[[True, True]]]))
+    tensor([[2., 0.]])
+    """
+    mean, std = visible_statistics(values, visible)
+    pair = torch.stack([mean, std.clamp(min=_LOWEST_SCALE).log()], 1)
+    return pair.masked_fill(~visible.any(-1)[:, None, :, None], 0).flatten(1)
+
+
+class LevelScaler(nn.Module):
+    """Standardise `levels` with their statistics over the training series.
+
+    Parameters
+    ----------
+    n_channels : int
+
+    Examples
+    --------
+    >>> import torch
+    >>> scaler = LevelScaler(1).fit(torch.tensor([[1.0, 0.0], [3.0, 0.0]]))
+    >>> scaler(torch.tensor([[4.0, 0.5]]))
+    tensor([[2., 0.]])
+    """
+
+    center: Tensor
+    spread: Tensor
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.register_buffer("center", torch.zeros(2 * n_channels))
+        self.register_buffer("spread", torch.ones(2 * n_channels))
+
+    def fit(self, levels: Tensor) -> LevelScaler:
+        """Learn centre and spread from (n_series, 2 * n_channels) levels.
+
+        Differences under a thousandth of the series' own scale are noise, as in archives whose
+        series are all normalised already: such a level is zero ever after.
+        """
+        spread = levels.std(0, correction=0)
+        scale = levels.chunk(2, dim=1)[1].median(0).values.exp()
+        noise = 1e-3 * torch.cat([scale, torch.ones_like(scale)])
+        self.center = levels.mean(0).to(self.center)
+        self.spread = spread.masked_fill(spread <= noise, torch.inf).to(self.spread)
+        return self
+
+    def forward(self, levels: Tensor) -> Tensor:
+        """Standardise, at most five spreads to either side."""
+        return ((levels - self.center) / self.spread).clamp(-5, 5)
 
 
 def _in_units(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -15,7 +15,6 @@ from torch import Tensor
 from ..data import Rows
 from ..nn.masking import MaskFunction, mask_function, masked_views
 from ..nn.model import Objective, SimMTM
-from ..nn.normalization import normalize
 from .loop import History, Plan, train
 
 _ONE_AT_A_TIME = threading.RLock()
@@ -110,7 +109,6 @@ def pretrain(
     """
     device, plan = rows.device, settings.plan
     network.to(device)
-    dtype = next(network.parameters()).dtype
     if compile:
         network.backbone.compile()
     train_index, held_out = (
@@ -120,8 +118,6 @@ def pretrain(
 
     def losses_of(index: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         values, observed, within = rows.gather(index)
-        # normalised in the precision of the data, so that large offsets cost no digits
-        values = normalize(values, observed).to(dtype)
         views = settings.views(network, observed, generator)
         with torch.autocast(device.type, settings.autocast, enabled=settings.autocast is not None):
             return network.losses(values, observed, within, views)
