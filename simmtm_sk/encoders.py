@@ -117,6 +117,7 @@ class PatchEncoder(BaseEstimator):
         ValueError
             If a patch would be longer than the series.
         """
+        _check_heads(self.d_model, self.n_heads)
         if self.patch_length > length:
             raise ValueError(
                 f"patch_length={self.patch_length} is longer than the series ({length} points); "
@@ -173,6 +174,12 @@ class PointEncoder(BaseEstimator):
 
     def build(self, n_channels: int, length: int) -> nn.Module:
         """Return a network for single channels of about ``length`` points."""
+        _check_heads(self.d_model, self.n_heads)
         return PatchTransformer(
             1, self.d_model, self.n_layers, self.n_heads, self.d_feedforward, self.dropout
         )
+
+
+def _check_heads(d_model: int, n_heads: int) -> None:
+    if d_model % n_heads:
+        raise ValueError(f"d_model={d_model} must be a multiple of n_heads={n_heads}.")

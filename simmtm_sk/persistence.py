@@ -104,7 +104,7 @@ def load(path: str | Path, **params: Any) -> Any:
     --------
     See `save`.
     """
-    target = Path(path) if Path(path).exists() else _with_suffix(path)
+    target = Path(path) if Path(path).is_file() else _with_suffix(path)
     if not target.is_file():
         raise FileNotFoundError(f"there is no artifact at {target}.")
     return from_bytes(target.read_bytes(), str(target), params)
@@ -179,20 +179,29 @@ def from_bytes(content: bytes, origin: str, params: dict[str, Any]) -> Any:
         raise ArtifactError(f"{origin} is not an artifact of simmtm_sk ({error}).") from error
     if not isinstance(config, dict) or config.get("format") != "simmtm_sk":
         raise ArtifactError(f"{origin} is not an artifact of simmtm_sk.")
-    if config["format_version"] > FORMAT_VERSION:
-        raise ArtifactError(
-            f"{origin} has format {config['format_version']}; this version of simmtm_sk reads up "
-            f"to {FORMAT_VERSION}. Upgrade simmtm_sk (written by {config['package_version']})."
-        )
-    if hashlib.sha256(weights).hexdigest() != config["weights_sha256"]:
-        raise ArtifactError(f"{origin} is damaged: its weights do not match their checksum.")
     try:
-        estimator = _class_of(config["class"])(
-            **{k: _decoded(v, k) for k, v in config["params"].items() if k not in params}, **params
-        )
+        if config["format_version"] > FORMAT_VERSION:
+            raise ArtifactError(
+                f"{origin} has format {config['format_version']}; this version of simmtm_sk reads "
+                f"up to {FORMAT_VERSION}. Upgrade simmtm_sk (it was written by "
+                f"{config['package_version']})."
+            )
+        if hashlib.sha256(weights).hexdigest() != config["weights_sha256"]:
+            raise ArtifactError(f"{origin} is damaged: its weights do not match their checksum.")
+        saved = {k: _decoded(v, k) for k, v in config["params"].items() if k not in params}
+        estimator = _class_of(config["class"])(**saved, **params)
         estimator._restore_state(config["state"], load_tensors(weights))
-    except (KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
-        raise ArtifactError(f"{origin} cannot be restored: {error}") from error
+    except ArtifactError:
+        raise
+    except (
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        safetensors.SafetensorError,
+    ) as error:
+        raise ArtifactError(f"{origin} cannot be restored: {error!r}") from error
     return estimator
 
 

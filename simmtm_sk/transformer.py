@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 from pathlib import Path
+from pickle import PicklingError
 from typing import Any, ClassVar
 
 import joblib
@@ -29,7 +30,7 @@ from .inference import (
     over_rows,
     rebuilt_values,
 )
-from .interop import SktimeSklearnBridge, check_series, instance_index
+from .interop import SktimeSklearnBridge, check_series, instance_index, is_table
 from .nn.masking import MaskFunction
 from .nn.model import Objective, SimMTM
 from .persistence import SafeArtifactMixin
@@ -141,8 +142,8 @@ class SimMTMTransformer(
     network_ : simmtm_sk.nn.model.SimMTM
         The pre-trained network, on the CPU.
     history_ : list of dict
-        A record per evaluation: "epoch", "lr", "seconds", and the mean losses "train_..." and
-        "valid_..."; can be written as JSON.
+        A record per evaluation: "epoch", "lr", "seconds", and the mean losses ``train_...`` and
+        ``valid_...``; can be written as JSON.
     n_epochs_ : int
         Epochs that were run.
     n_channels_, length_ : int
@@ -322,7 +323,7 @@ class SimMTMTransformer(
         checkpoint = None
         if self.checkpoint_dir is not None:
             # named after data and settings: another fold or candidate never continues this run
-            checkpoint = Path(self.checkpoint_dir) / f"{joblib.hash((settings, values))}.pt"
+            checkpoint = Path(self.checkpoint_dir) / f"{_run_name(settings, values)}.pt"
 
         context = self._init_callback_context(max_subtasks=settings.plan.n_evaluations)
         context.call_on_fit_task_begin(estimator=self, X=X)
@@ -334,13 +335,18 @@ class SimMTMTransformer(
             task.call_on_fit_task_begin(estimator=self, X=X)
             return bool(task.call_on_fit_task_end(estimator=self, X=X))
 
-        run = check_memory(self.memory).cache(_pretrained, ignore=["rows", "network", "options"])
         options = {"compile": self.compile, "checkpoint": checkpoint, "on_epoch": on_epoch}
-        weights, self.history_ = run(settings, values, rows, network, options)
-        network.load_state_dict(weights)
+        ignored = ["rows", "network", "settings", "options"]
+        run = check_memory(self.memory).cache(_pretrained, ignore=ignored)
+        name = None if self.memory is None else _run_name(settings, values)
+        try:
+            weights, self.history_ = run(name, rows, network, settings, options)
+            network.load_state_dict(weights)
+        except _UnfinishedError as unfinished:
+            self.history_ = unfinished.history
         self.network_ = network
         self.n_epochs_ = int(self.history_[-1]["epoch"]) if self.history_ else 0
-        self._n_features_out = self._embed(values[:1], torch.float32).shape[1]
+        self._n_features_out = self._count_features()
         self._is_fitted = True
         context.call_on_fit_task_end(estimator=self, X=X)
         return self
@@ -384,7 +390,7 @@ class SimMTMTransformer(
         self.check_is_fitted()
         values = check_series(self, X, reset=False)
         rebuilt = self._reconstruct(values)
-        return rebuilt[:, 0] if np.ndim(X) == 2 and instance_index(X) is None else rebuilt
+        return rebuilt[:, 0] if is_table(X) else rebuilt
 
     def similarity(self, X: Any) -> Values:
         """Cosine similarity of the series-wise representations of every pair of series.
@@ -441,6 +447,10 @@ class SimMTMTransformer(
             raise ValueError(
                 f"pooling must name some of {list(POOLINGS)}, got {list(self.pooling)}."
             )
+        if isinstance(self.encoder, type):
+            raise TypeError(
+                f"encoder must be an object such as {self.encoder.__name__}(), got the class."
+            )
         return resolve_device(self.device)
 
     def _any_channels(self) -> bool:
@@ -454,28 +464,38 @@ class SimMTMTransformer(
         return values.reshape(-1, 1, values.shape[2]) if self._any_channels() else values
 
     def _rows(self, values: Values, device: torch.device) -> Rows:
-        return Rows(self._by_row(values), self.max_length, device)
+        return Rows(self._by_row(values), self._longest(), device)
+
+    def _longest(self) -> int | None:
+        return None if self.max_length is None else int(self.max_length)
 
     def _pretraining(self, n_rows: int, device: torch.device) -> Pretraining:
         n_train = n_rows - int(self.validation_fraction * n_rows)
+        if self.random_state is None:  # not from the global generator, which stays untouched
+            seed = int(np.random.default_rng().integers(2**31 - 1))
+        else:
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         n_epochs, evaluate_every = training_epochs(self.num_epochs, n_train, self.batch_size)
         plan = Plan(
             n_epochs=n_epochs,
-            batch_size=self.batch_size,
+            batch_size=int(self.batch_size),
             lr=learning_rate(self.lr, n_epochs, n_train, self.batch_size),
-            weight_decay=self.weight_decay,
-            seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
+            weight_decay=float(self.weight_decay),
+            seed=seed,
             patience=self.patience,
             evaluate_every=evaluate_every,
         )
         return Pretraining(
             encoder=self._encoder(),
-            objective=Objective(self.temperature, self.constraint_weight, self.own_view_weight),
-            projection_dim=self.projection_dim,
+            objective=Objective(
+                float(self.temperature), self.constraint_weight, float(self.own_view_weight)
+            ),
+            projection_dim=int(self.projection_dim),
             masking=self.masking,
-            mask_ratio=self.mask_ratio,
-            mask_length=self.mask_length,
-            n_masks=self.n_masks,
+            mask_ratio=float(self.mask_ratio),
+            mask_length=float(self.mask_length),
+            n_masks=int(self.n_masks),
+            max_length=self._longest(),
             plan=plan,
             validation_fraction=self.validation_fraction,
             autocast=autocast_dtype(self.precision, device),
@@ -503,6 +523,10 @@ class SimMTMTransformer(
             parts.append(all_levels(values).to(dtype))
         return torch.cat(parts, 1)
 
+    def _count_features(self) -> int:
+        blank = np.zeros((1, self.n_channels_, self.length_), np.float32)
+        return int(self._embed(blank, torch.float32).shape[1])
+
     def _reconstruct(self, values: Values) -> Values:
         rows = self._rows(values, resolve_device(self.device))
         rebuilt = rebuilt_values(self.network_, self._by_row(values), rows, _dtype(values))
@@ -517,21 +541,21 @@ class SimMTMTransformer(
         }
         if hasattr(self, "feature_names_in_"):
             state["feature_names_in_"] = list(self.feature_names_in_)
-        return state | {"n_features_out": self._n_features_out}, self.network_.state_dict()
+        return state, self.network_.state_dict()
 
     def _restore_state(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         names = state.pop("feature_names_in_", None)
-        self._n_features_out = state.pop("n_features_out")
         for name, value in state.items():
             setattr(self, name, value)
         if names is not None:
             self.feature_names_in_ = np.asarray(names, dtype=object)
         n_channels = 1 if self._any_channels() else self.n_channels_
-        length = min(self.length_, self.max_length or self.length_)
+        length = min(self.length_, self._longest() or self.length_)
         settings = self._pretraining(1, torch.device("cpu"))
         self.network_ = settings.network(n_channels, length)
         self.network_.load_state_dict(tensors)
         self.network_.eval()
+        self._n_features_out = self._count_features()
         self._is_fitted = True
 
     @classmethod
@@ -545,15 +569,37 @@ class SimMTMTransformer(
         return [small, {**small, "n_masks": 1, "constraint_weight": "learned", "layers": "last"}]
 
 
-def _pretrained(
-    settings: Pretraining, values: Values, rows: Rows, network: SimMTM, options: dict[str, Any]
-) -> tuple[dict[str, Tensor], History]:
-    """Pre-train and return the weights; a function of its own so that ``memory`` can cache it.
+class _UnfinishedError(Exception):
+    """Carries the history of an interrupted run past the cache, which keeps only whole ones."""
 
-    Only ``settings`` and ``values`` name a cached result: they decide everything.
-    """
-    history = pretrain(network, rows, settings, **options)
+    def __init__(self, history: History) -> None:
+        super().__init__()
+        self.history = history
+
+
+def _pretrained(
+    name: str | None,
+    rows: Rows,
+    network: SimMTM,
+    settings: Pretraining,
+    options: dict[str, Any],
+) -> tuple[dict[str, Tensor], History]:
+    """Pre-train in place and return the weights; ``memory`` caches them under ``name`` alone."""
+    history, complete = pretrain(network, rows, settings, **options)
+    if not complete:
+        raise _UnfinishedError(history)
     return network.state_dict(), history
+
+
+def _run_name(settings: Pretraining, values: Values) -> str:
+    """Name a run by everything that decides its result, data and settings."""
+    try:
+        return str(joblib.hash((settings, values)))
+    except (PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            "checkpoint_dir and memory need parameters that can be pickled: a masking function or "
+            f"an encoder class must be defined in a module, not in a function ({error})."
+        ) from error
 
 
 def _dtype(values: Values) -> torch.dtype:

@@ -157,6 +157,8 @@ def _stack(series: list[NDArray[np.floating[Any]]]) -> NDArray[np.floating[Any]]
 
 
 def _as_float(array: NDArray[Any]) -> NDArray[np.floating[Any]]:
+    if array.dtype.kind in "US":
+        raise ValueError(f"X must hold numbers, got strings; accepted are {ACCEPTED}.")
     if array.dtype.kind == "c":
         raise ValueError("Complex data not supported: X must hold real numbers.")
     if array.dtype in (np.float32, np.float64):

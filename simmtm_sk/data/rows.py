@@ -67,7 +67,7 @@ class Rows:
         self._series, self._start, self._ends = (
             torch.as_tensor(x, device=self.device) for x in (self.series, self.start, ends_in_row)
         )
-        self._on_disk = isinstance(values, np.memmap)
+        self._on_disk = on_disk(values)
         # views of every window there could be; indexing copies only those that are asked for
         self._windows: Any = (
             sliding_window_view(values, self.length, axis=2)
@@ -106,6 +106,14 @@ class Rows:
         if self._padded:
             within = torch.arange(self.length, device=self.device) < self._ends[index][:, None]
         return values.masked_fill(~observed, 0), observed, within
+
+
+def on_disk(values: NDArray[Any]) -> bool:
+    """Whether an array is a memory map or a view of one."""
+    base: Any = values
+    while base is not None and not isinstance(base, np.memmap):
+        base = getattr(base, "base", None)
+    return base is not None
 
 
 def _scan(values: NDArray[np.floating[Any]]) -> tuple[NDArray[np.intp], bool]:

@@ -33,7 +33,7 @@ def check_series(estimator: Any, X: Any, *, reset: bool) -> NDArray[np.floating[
         If ``X`` cannot be read as series, or does not fit what was seen in fit.
     """
     check_numeric(X)
-    if not _is_table(X):
+    if not is_table(X):
         values = panel_values(X)
     elif reset or _fitted_on_table(estimator):
         values = panel_values(_validated(estimator, X, reset))
@@ -42,7 +42,7 @@ def check_series(estimator: Any, X: Any, *, reset: bool) -> NDArray[np.floating[
     n_channels, length = values.shape[1:]
     if reset:
         estimator.n_channels_, estimator.length_ = n_channels, length
-        if not _is_table(X):
+        if not is_table(X):
             estimator.n_features_in_ = n_channels
     elif n_channels != estimator.n_channels_ and not estimator._any_channels():
         raise ValueError(
@@ -53,7 +53,7 @@ def check_series(estimator: Any, X: Any, *, reset: bool) -> NDArray[np.floating[
     return values
 
 
-def _is_table(X: Any) -> bool:
+def is_table(X: Any) -> bool:
     """Whether rows are series: everything of two dimensions that is not an sktime container."""
     if is_sktime_panel(X) or (isinstance(X, np.ndarray) and X.ndim == 3):
         return False
@@ -67,6 +67,8 @@ def _fitted_on_table(estimator: Any) -> bool:
 
 
 def _validated(estimator: Any, X: Any, reset: bool) -> NDArray[np.floating[Any]]:
+    if np.asarray(X).dtype.kind in "US":  # scikit-learn would convert those that look like numbers
+        raise ValueError("X must hold numbers, got strings.")
     try:
         validated: NDArray[np.floating[Any]] = validate_data(
             estimator,

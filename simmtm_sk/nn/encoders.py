@@ -3,11 +3,11 @@
 Every network is called as ``network(values, visible, within, level)``:
 
 * ``values`` (n_rows, n_channels, length), normalised, zero where hidden;
-* ``visible`` (n_rows, n_channels, length) bool, False where a mask, a gap or padding hides it;
+* ``visible`` (n_rows, n_channels, length) bool, False where a mask, gap or padding hides a point;
 * ``within`` (n_rows, length) bool, False in the padding behind a series' end, or None without
   padding. Padding never influences a representation;
-* ``level`` (n_rows, 2 n_channels), what the normalisation took away: mean and log standard deviation
-  of the visible points of every channel, standardised over the training series.
+* ``level`` (n_rows, 2 n_channels), what the normalisation took away: mean and log standard
+  deviation of the visible points of every channel, standardised over the training series.
 
 It returns one (n_rows, n_tokens, d_model) tensor per layer, the last being the representation
 ``z`` of the method, and has two attributes: ``d_model``, and ``patch_length``, the number of

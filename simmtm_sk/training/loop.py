@@ -64,6 +64,10 @@ class Plan:
         """Records that the history of a full run has."""
         return -(-self.n_epochs // self.evaluate_every)
 
+    def exhausted(self, stale: int) -> bool:
+        """Whether ``stale`` evaluations without improvement end the training."""
+        return self.patience is not None and stale >= self.patience
+
     def learning_rate(self, step: int, n_steps: int) -> float:
         """Linear warm-up, then half a cosine down to zero."""
         warm = max(1, round(self.warmup * n_steps))
@@ -92,7 +96,7 @@ def train(
     device: torch.device,
     checkpoint: Path | None = None,
     on_epoch: Callable[[dict[str, float]], bool] | None = None,
-) -> History:
+) -> tuple[History, bool]:
     """Train ``model`` in place and return what happened.
 
     Parameters
@@ -116,8 +120,10 @@ def train(
 
     Returns
     -------
-    list of dict
+    history : list of dict
         A record per evaluation: "epoch", "lr", "seconds", "train_<loss>" and "valid_<value>".
+    complete : bool
+        False if ``on_epoch`` or a KeyboardInterrupt ended the training before the plan did.
 
     Notes
     -----
@@ -127,7 +133,7 @@ def train(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=plan.lr, weight_decay=plan.weight_decay, fused=fused
     )
-    progress, history = _Progress(), History()
+    progress, history, complete = _Progress(), History(), True
     best_weights: dict[str, Tensor] | None = None
     if checkpoint is not None and checkpoint.exists():
         state = load_checkpoint(checkpoint, device)
@@ -137,7 +143,7 @@ def train(
         best_weights = state["best"]
 
     try:
-        while progress.epoch < plan.n_epochs:
+        while progress.epoch < plan.n_epochs and not plan.exhausted(progress.stale):
             started = time.perf_counter()
             n_epochs = min(plan.evaluate_every, plan.n_epochs - progress.epoch)
             record: dict[str, float] = {"epoch": progress.epoch + n_epochs}
@@ -168,10 +174,10 @@ def train(
                     },
                 )
             if on_epoch is not None and on_epoch(record):
-                break
-            if plan.patience is not None and progress.stale >= plan.patience:
+                complete = False
                 break
     except KeyboardInterrupt:
+        complete = False
         warnings.warn(
             f"training was interrupted in epoch {progress.epoch + 1} of {plan.n_epochs}; "
             "the estimator is fitted with the best weights so far.",
@@ -181,7 +187,7 @@ def train(
     if best_weights is not None:
         model.load_state_dict(best_weights)
     model.eval()
-    return history
+    return history, complete
 
 
 def _run_epoch(

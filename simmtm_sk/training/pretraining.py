@@ -34,6 +34,8 @@ class Pretraining:
         See `mask_function`.
     mask_ratio, mask_length, n_masks
         Arguments of `masked_views`.
+    max_length : int or None
+        Longest row, see `Rows`.
     plan : Plan
     validation_fraction : float
         Share of the rows that is held out; none where that would be fewer than two.
@@ -48,6 +50,7 @@ class Pretraining:
     mask_ratio: float
     mask_length: float
     n_masks: int
+    max_length: int | None
     plan: Plan
     validation_fraction: float
     autocast: torch.dtype | None = None
@@ -74,8 +77,8 @@ def isolated_randomness(seed: int) -> Iterator[None]:
     inside. One intra-operation thread makes sums come out in the same order, hence with the same
     bits, whatever number of threads joblib leaves to a worker.
     """
-    n_threads = torch.get_num_threads()
     with _ONE_AT_A_TIME, torch.random.fork_rng():
+        n_threads = torch.get_num_threads()
         torch.manual_seed(seed)
         torch.set_num_threads(1)
         try:
@@ -101,8 +104,10 @@ def pretrain(
     compile: bool = False,
     checkpoint: Path | None = None,
     on_epoch: Callable[[dict[str, float]], bool] | None = None,
-) -> History:
-    """Pre-train ``network`` in place on ``rows`` and leave it on the CPU; return the history.
+) -> tuple[History, bool]:
+    """Pre-train ``network`` in place on ``rows`` and leave it on the CPU.
+
+    Returns the history and whether the training came to its planned end, as `train` does.
 
     The held-out criterion is the reconstruction error with the own-view term at its fixed weight:
     unlike a total with learned weights, it means the same in every epoch. Its masks are fixed too.
@@ -134,7 +139,7 @@ def pretrain(
         return {**means, "criterion": means["reconstruction"] + own_view}
 
     with isolated_randomness(plan.seed):
-        history = train(
+        result = train(
             network,
             plan,
             len(train_index),
@@ -145,4 +150,4 @@ def pretrain(
             on_epoch=on_epoch,
         )
     network.cpu()
-    return history
+    return result

@@ -1,0 +1,151 @@
+"""Running a network over rows and putting windows together, against slow loops."""
+
+import numpy as np
+import pytest
+import torch
+
+from simmtm_sk import ConvEncoder, inference
+from simmtm_sk.data import Rows
+from simmtm_sk.nn.model import Objective, SimMTM
+from simmtm_sk.nn.normalization import normalize
+
+CPU = torch.device("cpu")
+
+
+def panel(n=5, n_channels=2, length=20, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, n_channels, length)).cumsum(2)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    backbone = ConvEncoder(d_model=4, n_layers=2).build(2, 20)
+    return SimMTM(backbone, 2, 4, Objective(0.1, 0.1, 1.0)).eval()
+
+
+def project(model, x, observed, within):
+    return model.project(x, observed, within)
+
+
+def test_batches_do_not_matter(network, monkeypatch):
+    rows = Rows(panel(9))
+    whole = inference.over_rows(network, rows, torch.float64, project)
+    monkeypatch.setattr(inference, "_POINTS_PER_BATCH", 50)  # two rows a batch
+    parts = inference.over_rows(network, rows, torch.float64, project)
+    torch.testing.assert_close(parts, whole, rtol=1e-12, atol=1e-12)
+    monkeypatch.setattr(inference, "_POINTS_PER_BATCH", 1)
+    torch.testing.assert_close(
+        inference.over_rows(network, rows, torch.float64, project), whole, rtol=1e-12, atol=1e-12
+    )
+
+
+def test_the_network_itself_stays_as_it_was(network):
+    before = {name: w.clone() for name, w in network.state_dict().items()}
+    out = inference.over_rows(network, Rows(panel()), torch.float64, project)
+    assert out.dtype == torch.float64
+    assert not out.requires_grad
+    for name, weights in network.state_dict().items():
+        assert weights.dtype == torch.float32
+        assert torch.equal(weights, before[name])
+
+
+def test_dropout_is_off():
+    backbone = ConvEncoder(d_model=4, n_layers=2, dropout=0.9).build(2, 20)
+    model = SimMTM(backbone, 2, 4, Objective(0.1, 0.1, 1.0)).train()
+    rows = Rows(panel())
+    a, b = (inference.over_rows(model, rows, torch.float64, project) for _ in range(2))
+    assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("max_length", [None, 6, 20, 7])
+def test_mean_over_windows_equals_a_loop(max_length):
+    values = panel()
+    values[1, :, 4:] = np.nan
+    rows = Rows(values, max_length)
+    results = torch.randn(len(rows), 3, dtype=torch.float64)
+    pooled = inference.mean_over_windows(results, rows, 5)
+    for i in range(5):
+        mine = [k for k in range(len(rows)) if rows.series[k] == i]
+        torch.testing.assert_close(pooled[i], results[mine].mean(0))
+
+
+def test_series_without_windows_get_zeros():
+    values = panel(4, 1)
+    values[[0, 2]] = np.nan
+    rows = Rows(values)
+    pooled = inference.mean_over_windows(torch.ones(len(rows), 3), rows, 4)
+    assert pooled.tolist() == [[0.0] * 3, [1.0] * 3, [0.0] * 3, [1.0] * 3]
+
+
+def test_scale_features_by_hand():
+    """Mean and scale of the first channel, then of the second one."""
+    values = np.array([[[1.0, 3.0, np.nan], [5.0, 5.0, 5.0]], [[np.nan] * 3, [0.0, 0.0, 6.0]]])
+    features = inference.scale_features(values, torch.float64)
+    lowest = np.log(inference._LOWEST_SCALE)
+    expected = [[2, 0, 5, lowest], [0, 0, 2, np.log(np.sqrt(8))]]
+    np.testing.assert_allclose(features, expected)
+
+
+def test_scale_features_in_chunks():
+    values = np.random.default_rng(0).normal(size=(9, 2, 1 << 19))[:, :, :]
+    whole = inference.scale_features(values, torch.float64)  # four series a chunk
+    parts = torch.cat([inference.scale_features(v[None], torch.float64) for v in values])
+    assert torch.equal(whole, parts)
+
+
+class Perfect(torch.nn.Module):
+    """Stands for a network whose decoder gives back what it was shown, and `fill` elsewhere."""
+
+    def __init__(self, fill=0.0):
+        super().__init__()
+        self.fill = fill
+
+    def rebuild(self, values, visible, within):
+        return normalize(values, visible).masked_fill(~visible, self.fill)
+
+
+@pytest.mark.parametrize("max_length", [None, 8, 7])
+def test_what_is_rebuilt_is_in_its_own_units_and_place(max_length):
+    values = panel(4) * 100 + 7
+    values[2, :, 9:] = np.nan
+    rows = Rows(values, max_length)
+    rebuilt = inference.rebuilt_values(Perfect(), values, rows, torch.float64)
+    np.testing.assert_allclose(rebuilt.numpy(), values, rtol=1e-9)
+
+
+def test_missing_points_are_filled_with_what_the_network_says():
+    values = panel(3)
+    values[0, 1, 4:7] = np.nan
+    rebuilt = inference.rebuilt_values(Perfect(2.0), values, Rows(values), torch.float64).numpy()
+    seen = values[0, 1][~np.isnan(values[0, 1])]
+    np.testing.assert_allclose(rebuilt[0, 1, 4:7], seen.mean() + 2 * seen.std())
+
+
+def test_hidden_error_of_the_mean_is_about_one():
+    values = np.random.default_rng(0).normal(size=(300, 1, 200)) * 50 - 3
+    error = inference.hidden_error(Perfect(), Rows(values), torch.float64)
+    assert error == pytest.approx(1.0, abs=0.05)
+
+
+def test_hidden_error_looks_at_hidden_points_alone():
+    """They are rebuilt as their standard deviation here, hence 1 + 1; visible ones perfectly."""
+    values = np.random.default_rng(0).normal(size=(300, 1, 200))
+    error = inference.hidden_error(Perfect(1.0), Rows(values), torch.float64)
+    assert error == pytest.approx(2.0, abs=0.1)
+
+
+def test_hidden_error_ignores_offset_scale_gaps_and_padding():
+    values = panel(30, 1, 40)
+    error = inference.hidden_error(Perfect(), Rows(values), torch.float64)
+    scaled = inference.hidden_error(Perfect(), Rows(values * 1000 + 3), torch.float64)
+    assert scaled == pytest.approx(error, rel=1e-6)
+    gaps = values.copy()
+    gaps[:, :, ::3] = np.nan
+    assert np.isfinite(inference.hidden_error(Perfect(), Rows(gaps), torch.float64))
+    assert np.isnan(inference.hidden_error(Perfect(), Rows(values[:, :, :1]), torch.float64))
+
+
+def test_hidden_error_is_the_same_every_time(network):
+    rows = Rows(panel(20))
+    first, second = (inference.hidden_error(network, rows, torch.float64) for _ in range(2))
+    assert first == second

@@ -1,0 +1,476 @@
+"""Saving and loading: the same bits back, and nothing in a file is ever executed."""
+
+import hashlib
+import io
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+from sktime.base import load as sktime_load
+from torch import nn
+
+import simmtm_sk
+from simmtm_sk import (
+    ArtifactError,
+    ConvEncoder,
+    PatchEncoder,
+    PointEncoder,
+    SimMTMTransformer,
+    load,
+    save,
+)
+
+TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
+X = np.random.default_rng(0).normal(size=(12, 2, 20))
+
+
+def small(**params):
+    given = {
+        "encoder": ConvEncoder(d_model=4, n_layers=2),
+        "num_epochs": 1,
+        "projection_dim": 4,
+        "random_state": 0,
+        "device": "cpu",
+    }
+    return SimMTMTransformer(**{**given, **params})
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return small().fit(X)
+
+
+@pytest.fixture
+def artifact(fitted, tmp_path):
+    return fitted.save(tmp_path / "model.zip")
+
+
+# -- round trip -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"encoder": PatchEncoder(patch_length=4, **TOKENS), "masking": "patch"},
+        {"encoder": PointEncoder(**TOKENS), "pooling": ["mean", "scale"], "layers": "last"},
+        {"constraint_weight": "learned", "n_masks": np.int64(1), "mask_ratio": np.float64(0.3)},
+        {"max_length": 8, "num_epochs": 0, "patience": None},
+        {"random_state": None, "checkpoint_dir": Path("nowhere/at/all"), "num_epochs": 0},
+        {"encoder": None, "num_epochs": 0},
+    ],
+    ids=str,
+)
+def test_round_trip(tmp_path, params):
+    estimator = small(**params).fit(X)
+    loaded = load(save(estimator, tmp_path / "model"))
+    assert type(loaded) is SimMTMTransformer
+    for a, b in zip(
+        estimator.network_.state_dict().values(), loaded.network_.state_dict().values(), strict=True
+    ):
+        assert torch.equal(a, b)
+    for values in (X, X.astype(np.float32), X[:, :, :7]):
+        np.testing.assert_array_equal(loaded.transform(values), estimator.transform(values))
+    np.testing.assert_array_equal(loaded.reconstruct(X), estimator.reconstruct(X))
+    assert loaded.score(X) == estimator.score(X)
+    assert loaded.history_ == estimator.history_
+    assert loaded.n_epochs_ == estimator.n_epochs_
+    assert not loaded.network_.training
+    expected = {
+        **estimator.get_params(deep=False),
+        "encoder": repr(estimator.encoder),
+        "pooling": tuple(estimator.pooling),
+    }
+    got = loaded.get_params(deep=False)
+    got.update(encoder=repr(loaded.encoder), pooling=tuple(loaded.pooling))
+    if expected["checkpoint_dir"] is not None:
+        got["checkpoint_dir"] = Path(got["checkpoint_dir"])
+    assert got == expected
+
+
+def test_what_is_loaded_can_be_fitted_saved_and_cloned(fitted, artifact, tmp_path):
+    loaded = load(artifact)
+    again = load(loaded.save(tmp_path / "second"))
+    np.testing.assert_array_equal(again.transform(X), fitted.transform(X))
+    np.testing.assert_array_equal(clone(loaded).fit(X).transform(X), fitted.transform(X))
+    np.testing.assert_array_equal(loaded.fit(X).transform(X), fitted.transform(X))
+
+
+def test_a_table_keeps_its_columns(tmp_path):
+    table = pd.DataFrame(X[:, 0], columns=[f"t{i}" for i in range(20)])
+    estimator = small().fit(table)
+    loaded = load(estimator.save(tmp_path / "model"))
+    assert loaded.feature_names_in_.tolist() == estimator.feature_names_in_.tolist()
+    assert loaded.n_features_in_ == 20
+    names = estimator.get_feature_names_out().tolist()
+    assert loaded.get_feature_names_out().tolist() == names
+    np.testing.assert_array_equal(loaded.transform(table), estimator.transform(table))
+    with pytest.raises(ValueError, match="feature"):
+        loaded.transform(table.iloc[:, :5])
+
+
+def test_sktime_loads_it(fitted, artifact):
+    for loaded in (sktime_load(artifact), sktime_load(str(artifact.with_suffix("")))):
+        assert isinstance(loaded, SimMTMTransformer)
+        np.testing.assert_array_equal(loaded.transform(X), fitted.transform(X))
+    in_memory = sktime_load(fitted.save())
+    np.testing.assert_array_equal(in_memory.transform(X), fitted.transform(X))
+
+
+def test_only_the_safe_format(fitted, tmp_path):
+    with pytest.raises(ValueError, match="must be 'safetensors', got 'pickle'"):
+        fitted.save(tmp_path / "x", serialization_format="pickle")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_of_files(fitted, tmp_path):
+    assert save(fitted, tmp_path / "a") == tmp_path / "a.zip"
+    assert save(fitted, str(tmp_path / "b.zip")) == tmp_path / "b.zip"
+    assert save(fitted, tmp_path / "v1.2") == tmp_path / "v1.2.zip"
+    assert save(fitted, tmp_path / "new" / "folder" / "c") == tmp_path / "new/folder/c.zip"
+    for name in ("a", "a.zip", "b", "v1.2", "new/folder/c"):
+        np.testing.assert_array_equal(load(tmp_path / name).transform(X), fitted.transform(X))
+    assert {p.suffix for p in tmp_path.iterdir()} == {".zip", ""}  # nothing partial is left
+
+
+def test_a_folder_of_the_same_name_is_no_obstacle(fitted, tmp_path):
+    (tmp_path / "model").mkdir()
+    save(fitted, tmp_path / "model")
+    np.testing.assert_array_equal(load(tmp_path / "model").transform(X), fitted.transform(X))
+
+
+def test_an_existing_file_is_replaced(fitted, tmp_path):
+    small(random_state=1).fit(X).save(tmp_path / "model")
+    fitted.save(tmp_path / "model")
+    np.testing.assert_array_equal(load(tmp_path / "model").transform(X), fitted.transform(X))
+
+
+@pytest.mark.parametrize("where", ["serialise", "write", "move"])
+def test_a_failed_save_leaves_the_old_file(fitted, artifact, monkeypatch, where):
+    before = artifact.read_bytes()
+
+    def fail(*args, **kwargs):
+        raise OSError("disk full")
+
+    def half(path, content):
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError("disk full")
+
+    target, name, replacement = {
+        "serialise": (simmtm_sk.persistence, "to_bytes", fail),
+        "write": (Path, "write_bytes", half),
+        "move": (Path, "replace", fail),
+    }[where]
+    monkeypatch.setattr(target, name, replacement)
+    with pytest.raises(OSError, match="disk full"):
+        save(small(random_state=1).fit(X), artifact)
+    assert artifact.read_bytes() == before
+    assert list(artifact.parent.iterdir()) == [artifact]
+
+
+def test_nothing_to_save_before_fit(tmp_path):
+    for attempt in (small().save, lambda path: save(small(), path)):
+        with pytest.raises(NotFittedError, match="has not been fitted"):
+            attempt(tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- objects that JSON cannot hold ----------------------------------------------------------------
+
+
+class OwnNetwork(nn.Module):
+    d_model, patch_length = 3, 1
+
+    def __init__(self, n_channels):
+        super().__init__()
+        self.linear = nn.Linear(n_channels, 3)
+
+    def forward(self, values, visible, within):
+        return [self.linear(values.transpose(1, 2))]
+
+
+class OwnEncoder(BaseEstimator):
+    def build(self, n_channels, length):
+        return OwnNetwork(n_channels)
+
+
+def half_mask(n_rows, length, mask_ratio, mask_length, generator):
+    return torch.rand(n_rows, length, generator=generator) < 0.5
+
+
+def test_own_objects_are_given_to_load(tmp_path):
+    estimator = small(encoder=OwnEncoder(), masking=half_mask, num_epochs=0).fit(X)
+    path = estimator.save(tmp_path / "model")
+    with pytest.raises(ArtifactError, match=r"encoder=\.\.\.|masking=\.\.\."):
+        load(path)
+    with pytest.raises(ArtifactError, match=r"'masking' .*half_mask.*load\(path, masking=\.\.\.\)"):
+        load(path, encoder=OwnEncoder())
+    loaded = load(path, encoder=OwnEncoder(), masking=half_mask)
+    np.testing.assert_array_equal(loaded.transform(X), estimator.transform(X))
+
+
+def test_parameters_can_be_replaced_while_loading(fitted, artifact):
+    loaded = load(artifact, verbose=3, pooling=("mean",))
+    assert loaded.verbose == 3
+    assert loaded.transform(X).shape[1] < fitted.transform(X).shape[1]
+    assert len(loaded.get_feature_names_out()) == loaded.transform(X).shape[1]
+
+
+def test_an_encoder_that_does_not_fit_the_weights(artifact):
+    with pytest.raises(ArtifactError, match="cannot be restored"):
+        load(artifact, encoder=ConvEncoder(d_model=5, n_layers=2))
+
+
+def test_an_unknown_parameter(artifact):
+    with pytest.raises((ArtifactError, TypeError), match="no_such"):
+        load(artifact, no_such=1)
+
+
+# -- broken and foreign files ---------------------------------------------------------------------
+
+
+def members(path):
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def rewrite(path, **changes):
+    """Replace members ("config" and "weights" for short); None leaves one out."""
+    short = {"config": "config.json", "weights": "weights.safetensors", "metadata": "_metadata"}
+    contents = members(path) | {short.get(k, k): v for k, v in changes.items()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in contents.items():
+            if content is not None:
+                archive.writestr(name, content)
+
+
+def edit_config(path, edit):
+    config = json.loads(members(path)["config.json"])
+    edit(config)
+    rewrite(path, config=json.dumps(config))
+
+
+def test_there_is_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no artifact at .*model\.zip"):
+        load(tmp_path / "model")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "folder")
+
+
+def test_a_truncated_file(artifact):
+    content = artifact.read_bytes()
+    for n in [0, 1, 10, 100, len(content) // 2, len(content) - 60, len(content) - 1]:
+        artifact.write_bytes(content[:n])
+        with pytest.raises(ArtifactError, match=r"model\.zip is not an artifact of simmtm_sk"):
+            load(artifact)
+
+
+def test_flipped_bits(artifact, fitted):
+    """Every damage is an error of this package, or it does not matter at all."""
+    content = artifact.read_bytes()
+    expected = fitted.transform(X)
+    n_refused = 0
+    positions = range(3, len(content), max(1, len(content) // 150))
+    for position in positions:
+        broken = bytearray(content)
+        broken[position] ^= 0x10
+        artifact.write_bytes(broken)
+        try:
+            loaded = load(artifact)
+        except ArtifactError:
+            n_refused += 1
+        else:
+            np.testing.assert_array_equal(loaded.transform(X), expected)
+    assert n_refused > 0.7 * len(positions)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04", b"\x80\x04K\x01.", b"{}"])
+def test_a_foreign_file(tmp_path, content):
+    (tmp_path / "x.zip").write_bytes(content)
+    with pytest.raises(ArtifactError, match="not an artifact of simmtm_sk"):
+        load(tmp_path / "x.zip")
+
+
+def test_a_foreign_zip(tmp_path, artifact):
+    for config in (b"[]", b"null", b"{}", b'{"format": "other"}', b"not json", b"\xff\xfe"):
+        rewrite(artifact, config=config)
+        with pytest.raises(ArtifactError, match="not an artifact of simmtm_sk"):
+            load(artifact)
+    with zipfile.ZipFile(tmp_path / "y.zip", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(ArtifactError, match="not an artifact of simmtm_sk"):
+        load(tmp_path / "y.zip")
+
+
+@pytest.mark.parametrize("member", ["config", "weights"])
+def test_a_missing_member(artifact, member):
+    rewrite(artifact, **{member: None})
+    with pytest.raises(ArtifactError, match="not an artifact of simmtm_sk"):
+        load(artifact)
+
+
+def test_a_newer_format(artifact):
+    edit_config(artifact, lambda config: config.update(format_version=99, package_version="9.9"))
+    with pytest.raises(ArtifactError, match=r"has format 99; .*Upgrade simmtm_sk.*9\.9"):
+        load(artifact)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda c: c.pop("format_version"),
+        lambda c: c.update(format_version="one"),
+        lambda c: c.update(format_version=None),
+        lambda c: c.pop("weights_sha256"),
+        lambda c: c.pop("class"),
+        lambda c: c.pop("params"),
+        lambda c: c.pop("state"),
+        lambda c: c.update(params=[1, 2]),
+        lambda c: c.update(params=None),
+        lambda c: c.update(state=[]),
+        lambda c: c["state"].pop("n_channels_"),
+        lambda c: c["state"].update(length_="long"),
+        lambda c: c["params"].update(encoder=None),
+        lambda c: c["params"].update(mask_ratio={"strange": 1}),
+        lambda c: c["params"].update(projection_dim=-3),
+        lambda c: c["params"].update(projection_dim=10**15),
+        lambda c: c["params"].update(encoder={"class": "ConvEncoder", "params": {"d_model": 4.5}}),
+        lambda c: c["params"].update(encoder={"class": "ConvEncoder", "params": {"foo": 1}}),
+        lambda c: c["params"].update(encoder={"class": "ConvEncoder"}),
+        lambda c: c["params"].update(unknown=1),
+        lambda c: c["params"].update(random_state="seed"),
+        lambda c: c.update({"class": "os.system"}),
+        lambda c: c.update({"class": "load"}),
+        lambda c: c.update({"class": "ArtifactError"}),
+        lambda c: c.update({"class": ["SimMTMTransformer"]}),
+    ],
+)
+def test_a_configuration_that_makes_no_sense(artifact, edit):
+    edit_config(artifact, edit)
+    with pytest.raises(ArtifactError, match=r"."):
+        load(artifact)
+
+
+def test_state_cannot_replace_methods(artifact):
+    """Only fitted numbers are restored, whatever the file names."""
+    edit_config(artifact, lambda c: c["state"].update(transform="gone", __class__="x", a_="y"))
+    try:
+        loaded = load(artifact)
+    except ArtifactError:
+        return
+    assert callable(loaded.transform)
+    assert not hasattr(loaded, "a_")
+
+
+def test_weights_that_are_not_the_ones(artifact, tmp_path):
+    other = small(random_state=1).fit(X).save(tmp_path / "other")
+    rewrite(artifact, weights=members(other)["weights.safetensors"])
+    with pytest.raises(ArtifactError, match=r"damaged: .*weights do not match their checksum"):
+        load(artifact)
+
+
+def with_checksum(path, weights):
+    checksum = hashlib.sha256(weights).hexdigest()
+    edit_config(path, lambda config: config.update(weights_sha256=checksum))
+    rewrite(path, weights=weights)
+
+
+def test_weights_that_do_not_fit(artifact, tmp_path):
+    larger = small(projection_dim=7).fit(X).save(tmp_path / "larger")
+    with_checksum(artifact, members(larger)["weights.safetensors"])
+    with pytest.raises(ArtifactError, match=r"(?s)cannot be restored: .*size mismatch"):
+        load(artifact)
+    with_checksum(artifact, b"no safetensors")
+    with pytest.raises(ArtifactError, match="cannot be restored"):
+        load(artifact)
+
+
+# -- nothing is executed --------------------------------------------------------------------------
+
+
+class Payload:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, proof):
+        self.proof = str(proof)
+
+    def __reduce__(self):
+        return open, (self.proof, "w")
+
+
+@pytest.fixture
+def payload(tmp_path):
+    """A pickle that leaves a proof; and the check that it would have worked."""
+    proof = tmp_path / "executed"
+    content = pickle.dumps(Payload(proof))
+    yield content, proof
+    assert not proof.exists()
+    pickle.loads(content).close()
+    assert proof.exists()
+
+
+def torch_file(content_of):
+    buffer = io.BytesIO()
+    torch.save({"weight": content_of}, buffer)
+    return buffer.getvalue()
+
+
+def test_the_metadata_for_sktime_are_never_read(artifact, fitted, payload):
+    rewrite(artifact, metadata=payload[0])
+    np.testing.assert_array_equal(load(artifact).transform(X), fitted.transform(X))
+
+
+@pytest.mark.parametrize("member", ["config", "weights", "_obj", "data.pkl", "model/data.pkl"])
+def test_code_in_a_member_is_not_run(artifact, payload, member):
+    rewrite(artifact, **{member: payload[0]})
+    if member in ("config", "weights"):
+        with pytest.raises(ArtifactError):
+            load(artifact)
+    else:
+        load(artifact)
+
+
+def test_weights_in_torchs_pickle_format_are_refused(artifact, payload):
+    """Also with a right checksum and everything else in order."""
+    for weights in (payload[0], torch_file(Payload(payload[1]))):
+        with_checksum(artifact, weights)
+        with pytest.raises(ArtifactError, match="cannot be restored"):
+            load(artifact)
+
+
+def test_a_pickle_or_a_torch_file_instead_of_an_artifact(tmp_path, payload):
+    for content in (payload[0], torch_file(Payload(payload[1]))):
+        (tmp_path / "model.zip").write_bytes(content)
+        with pytest.raises(ArtifactError, match="not an artifact"):
+            load(tmp_path / "model.zip")
+
+
+def test_names_in_the_configuration_import_nothing(artifact, tmp_path, monkeypatch):
+    (tmp_path / "evil_module.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w').close()")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("evil_module.Thing", "evil_module", "os", "persistence"):
+        edit_config(artifact, lambda c, name=name: c.update({"class": name}))
+        with pytest.raises(ArtifactError):
+            load(artifact)
+        edit_config(artifact, lambda c: c.update({"class": "SimMTMTransformer"}))
+        encoder = {"class": name, "params": {}}
+        edit_config(artifact, lambda c, e=encoder: c["params"].update(encoder=e))
+        with pytest.raises(ArtifactError):
+            load(artifact)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_what_is_saved_holds_no_object_but_the_class(artifact):
+    contents = members(artifact)
+    assert set(contents) == {"config.json", "weights.safetensors", "_metadata"}
+    assert pickle.loads(contents["_metadata"]) is SimMTMTransformer
+    assert json.loads(contents["config.json"])["format_version"] == 1

@@ -1,0 +1,1140 @@
+"""`SimMTMTransformer` keeps what the documentation promises."""
+
+import copy
+import hashlib
+import json
+import pickle
+import random
+import subprocess
+import sys
+import threading
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import RidgeClassifier
+from torch import nn
+
+from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder, SimMTMTransformer
+from simmtm_sk.nn.masking import geometric_mask
+from simmtm_sk.transformer import POOLINGS
+
+TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
+ENCODERS = {
+    "conv": ConvEncoder(d_model=4, n_layers=2),
+    "patch": PatchEncoder(patch_length=4, **TOKENS),
+    "point": PointEncoder(**TOKENS),
+}
+every_encoder = pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
+
+X = np.random.default_rng(0).normal(size=(16, 2, 20)).cumsum(2)
+X_NEW = np.random.default_rng(1).normal(size=(7, 2, 20)).cumsum(2)
+CLOSE = {"rtol": 1e-10, "atol": 1e-10}
+
+
+def small(**params):
+    given = {
+        "encoder": ENCODERS["conv"],
+        "num_epochs": 2,
+        "batch_size": 8,
+        "projection_dim": 4,
+        "random_state": 0,
+        "device": "cpu",
+    }
+    return SimMTMTransformer(**{**given, **params})
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return {name: small(encoder=encoder).fit(X) for name, encoder in ENCODERS.items()}
+
+
+def digest(estimator):
+    weights = estimator.network_.state_dict()
+    return hashlib.sha256(b"".join(w.numpy().tobytes() for w in weights.values())).hexdigest()
+
+
+def ragged(lengths=(20, 5, 9, 1)):
+    return [x[:, :n] for x, n in zip(X_NEW, lengths, strict=False)]
+
+
+def frames(series):
+    return [pd.DataFrame(x.T) for x in series]
+
+
+def multiindex(series):
+    return pd.concat({f"s{i}": f for i, f in enumerate(frames(series))}, names=["id", "time"])
+
+
+def nested(series):
+    columns = {f"c{j}": [pd.Series(x[j]) for x in series] for j in range(len(series[0]))}
+    return pd.DataFrame(columns, index=[f"s{i}" for i in range(len(series))])
+
+
+# -- reproducible ---------------------------------------------------------------------------------
+
+
+SCRIPT = """
+import sys
+import torch
+torch.set_num_threads(int(sys.argv[1]))
+import numpy as np
+from simmtm_sk import ConvEncoder, SimMTMTransformer
+X = np.random.default_rng(0).normal(size=(16, 2, 20)).cumsum(2)
+embed = SimMTMTransformer(
+    encoder=ConvEncoder(d_model=4, n_layers=2), num_epochs=2, batch_size=8, projection_dim=4,
+    random_state=0, device="cpu",
+).fit(X)
+import hashlib
+weights = embed.network_.state_dict().values()
+print(hashlib.sha256(b"".join(w.numpy().tobytes() for w in weights)).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_same_bits_in_other_processes_with_other_numbers_of_threads():
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, n_threads], stdout=subprocess.PIPE, text=True
+        )
+        for n_threads in ("1", "3")
+    ]
+    digests = [process.communicate()[0].strip() for process in processes]
+    assert digests == [digest(small().fit(X))] * 2
+
+
+def test_same_bits_for_any_number_of_threads():
+    """Weights and embeddings, of a network that is large enough for torch to share the work."""
+    before = torch.get_num_threads()
+    panel = np.random.default_rng(0).normal(size=(40, 1, 400))
+    estimator = small(encoder=ConvEncoder(d_model=32, n_layers=2), num_epochs=1)
+    results = []
+    try:
+        for n_threads in (1, 3):
+            torch.set_num_threads(n_threads)
+            estimator.fit(panel)
+            results.append((digest(estimator), joblib.hash(estimator.transform(panel))))
+            assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(before)
+    assert results[0] == results[1]
+
+
+def fit_and_digest(estimator, values):
+    return digest(clone(estimator).fit(values))
+
+
+@pytest.mark.slow
+def test_same_bits_whatever_n_jobs():
+    fits = [small(encoder=encoder) for encoder in ENCODERS.values()]
+    alone = [clone(one).fit(X).network_.state_dict() for one in fits]
+    side_by_side = Parallel(n_jobs=2)(delayed(one.fit)(X) for one in fits)
+    for a, b in zip(alone, side_by_side, strict=True):
+        for name, weights in b.network_.state_dict().items():
+            assert torch.equal(a[name], weights)
+
+
+def test_concurrent_fits_in_threads_are_identical():
+    estimator = small(encoder=ConvEncoder(d_model=16, n_layers=2, dropout=0.2), num_epochs=10)
+    panel = np.tile(X, (4, 1, 5))
+    ready, results = threading.Barrier(4), []
+
+    def work():
+        ready.wait(20)
+        results.append(fit_and_digest(estimator, panel))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [fit_and_digest(estimator, panel)] * 4
+
+
+def test_random_state_matters_and_may_be_a_generator():
+    assert digest(small().fit(X)) != digest(small(random_state=1).fit(X))
+    one, two = (small(random_state=np.random.RandomState(4)).fit(X) for _ in range(2))
+    assert digest(one) == digest(two)
+
+
+def test_fitting_twice_gives_the_same():
+    estimator = small().fit(X)
+    first = digest(estimator)
+    assert digest(estimator.fit(X_NEW)) != first
+    assert digest(estimator.fit(X)) == first
+
+
+@pytest.mark.parametrize("random_state", [0, None])
+def test_the_callers_random_states_and_threads_are_untouched(random_state):
+    torch.manual_seed(3), np.random.seed(3), random.seed(3)  # noqa: NPY002
+    before = (
+        torch.get_rng_state().tolist(),
+        joblib.hash(np.random.get_state()),  # noqa: NPY002
+        random.getstate(),
+        torch.get_num_threads(),
+        torch.get_default_dtype(),
+        torch.is_grad_enabled(),
+    )
+    estimator = small(random_state=random_state).fit(X)
+    estimator.transform(X)
+    estimator.score(X)
+    estimator.reconstruct(X)
+    after = (
+        torch.get_rng_state().tolist(),
+        joblib.hash(np.random.get_state()),  # noqa: NPY002
+        random.getstate(),
+        torch.get_num_threads(),
+        torch.get_default_dtype(),
+        torch.is_grad_enabled(),
+    )
+    assert before == after
+
+
+def test_the_data_are_untouched(fitted):
+    original = X.copy()
+    for values in (X, X.astype(np.float32)):
+        fitted["conv"].transform(values)
+        small().fit(values)
+    np.testing.assert_array_equal(X, original)
+
+
+def test_read_only_data():
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    assert digest(small().fit(frozen)) == digest(small().fit(X))
+
+
+# -- nothing hidden, missing or beside it influences anything --------------------------------------
+
+
+@every_encoder
+def test_hidden_values_change_no_output_bit(encoder):
+    """Whatever stands at the points that are not visible: other numbers, infinite, NaN."""
+    network = small(encoder=encoder).fit(X).network_
+    n_channels = 1 if encoder.channel_independent else 2
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(6, n_channels, 20, generator=generator)
+    within = torch.arange(20).expand(6, 20) < torch.tensor([20, 20, 11, 9, 20, 2])[:, None]
+    observed = (torch.rand(values.shape, generator=generator) < 0.8) & within[:, None]
+    observed[..., 0] = True
+    views = (torch.rand(12, n_channels, 20, generator=generator) < 0.5) & observed.repeat(2, 1, 1)
+    views[..., 0] = True
+
+    def outputs(filled):
+        with torch.no_grad():
+            yield network.embed(filled, observed, within, ("mean", "max", "std", "ppv"), True)
+            yield network.project(filled, observed, within)
+            yield network.rebuild(filled, observed, within)
+            yield from network.losses(filled, observed, within, views).values()
+
+    reference = list(outputs(values))
+    for other in (1e6, -3.0, float("inf"), float("nan")):
+        changed = values.masked_fill(~observed, other)
+        for a, b in zip(reference, outputs(changed), strict=True):
+            assert torch.equal(a, b)
+
+
+@every_encoder
+def test_masked_points_do_not_enter_their_view(encoder):
+    """A view of two series that agree where it looks is the same for both."""
+    network = small(encoder=encoder).fit(X).network_
+    n_channels = 1 if encoder.channel_independent else 2
+    values = torch.randn(2, n_channels, 20, generator=torch.Generator().manual_seed(0))
+    visible = torch.arange(20) % 7 < 4
+    values[1] = torch.where(visible, values[0], values[1])
+    shown = visible.expand(values.shape)
+    with torch.no_grad():
+        first, second = network.rebuild(values, shown, None)
+    assert torch.equal(first, second)
+
+
+def test_missing_values_in_fit_are_not_zeros(fitted):
+    gaps = X.copy()
+    gaps[::2, :, 5:9] = np.nan
+    assert digest(small().fit(gaps)) != digest(small().fit(np.nan_to_num(gaps)))
+    embedding = fitted["conv"].transform(gaps)
+    assert np.isfinite(embedding).all()
+    assert not np.allclose(embedding[0], fitted["conv"].transform(np.nan_to_num(gaps))[0])
+
+
+@every_encoder
+def test_permuting_series_permutes_embeddings(encoder, fitted):
+    estimator = small(encoder=encoder).fit(X)
+    order = np.random.default_rng(2).permutation(len(X))
+    np.testing.assert_allclose(
+        estimator.transform(X[order]), estimator.transform(X)[order], **CLOSE
+    )
+
+
+@every_encoder
+@pytest.mark.parametrize("max_length", [None, 8])
+def test_a_series_is_embedded_alone_as_among_others(encoder, max_length):
+    """Whatever the others, their number, their lengths and gaps, hence whatever the padding."""
+    estimator = small(encoder=encoder, max_length=max_length).fit(X)
+    series = ragged()
+    series[0] = series[0].copy()
+    series[0][:, 6:9] = np.nan  # a window of 8 points ends in this gap
+    series += [np.where(np.arange(20) % 19 < 3, X_NEW[5], np.nan)]  # and one lies within this one
+    together = estimator.transform(series)
+    assert np.isfinite(together).all()
+    for one, expected in zip(series, together, strict=True):
+        np.testing.assert_allclose(estimator.transform([one])[0], expected, **CLOSE)
+        padded = np.pad(one, ((0, 0), (0, 13)), constant_values=np.nan)
+        np.testing.assert_allclose(estimator.transform([padded])[0], expected, **CLOSE)
+    np.testing.assert_allclose(estimator.transform(series * 3), np.tile(together, (3, 1)), **CLOSE)
+
+
+def test_padding_in_fit_changes_nothing():
+    padded = np.pad(X, ((0, 0), (0, 0), (0, 4)), constant_values=np.nan)
+    a, b = (small(max_length=20, num_epochs=1).fit(values) for values in (X, padded))
+    np.testing.assert_allclose(a.transform(X_NEW), b.transform(X_NEW), rtol=1e-4, atol=1e-5)
+
+
+# -- dtypes, lengths, channels --------------------------------------------------------------------
+
+
+@every_encoder
+def test_the_dtype_of_the_data_is_kept(encoder, fitted):
+    estimator = small(encoder=encoder).fit(X)
+    double = estimator.transform(X_NEW)
+    single = estimator.transform(X_NEW.astype(np.float32))
+    assert double.dtype == np.float64
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, double, rtol=1e-3, atol=1e-4)
+    assert estimator.transform(np.round(X_NEW).astype(int)).dtype == np.float64
+    assert {w.dtype for w in estimator.network_.state_dict().values()} == {torch.float32}
+
+
+@every_encoder
+@pytest.mark.parametrize("length", [1, 2, 7, 33])
+def test_another_length_at_transform(encoder, length):
+    estimator = small(encoder=encoder).fit(X)
+    other = np.random.default_rng(3).normal(size=(3, 2, length))
+    from_array = estimator.transform(other)
+    assert from_array.shape == (3, estimator.transform(X).shape[1])
+    assert np.isfinite(from_array).all()
+    np.testing.assert_array_equal(estimator.transform(list(other)), from_array)
+    np.testing.assert_array_equal(estimator.transform(frames(other)), from_array)
+
+
+def test_a_table_of_another_width_is_refused_with_advice():
+    estimator = small().fit(X[:, 0])
+    with pytest.raises(
+        ValueError, match=r"X has 10 features, but .* 20 .*another length.*3D array"
+    ):
+        estimator.transform(X[:, 0, :10])
+    assert estimator.transform(X[:, :1, :10]).shape == (16, estimator.transform(X[:, 0]).shape[1])
+    assert len(estimator.transform([x[0, :10] for x in X])) == 16
+
+
+def test_a_table_behind_3d_data_has_one_channel():
+    estimator = small().fit(X[:, :1])
+    np.testing.assert_array_equal(estimator.transform(X[:, 0]), estimator.transform(X[:, :1]))
+    assert len(estimator.transform(X[:, 0, :9])) == 16
+
+
+def test_other_channels_where_the_encoder_allows_them(fitted):
+    three = np.concatenate([X_NEW, X_NEW[:, :1]], 1)
+    for name in ("patch", "point"):
+        both, more = fitted[name].transform(X_NEW), fitted[name].transform(three)
+        per_channel = both.shape[1] // 2
+        assert more.shape[1] == 3 * per_channel
+        n_pooled = 2 * (per_channel - 2)
+        np.testing.assert_allclose(more[:, :n_pooled], both[:, :n_pooled], **CLOSE)
+        assert fitted[name].reconstruct(three).shape == three.shape
+        assert fitted[name].similarity(three).shape == (7, 7)
+
+
+@pytest.mark.parametrize("method", ["transform", "reconstruct", "similarity", "score"])
+def test_other_channels_where_it_does_not(fitted, method):
+    with pytest.raises(ValueError, match=r"X has 3 channel.*was fitted on 2.*PatchEncoder"):
+        getattr(fitted["conv"], method)(np.zeros((2, 3, 20)))
+    with pytest.raises(ValueError, match=r"X has 1 channel"):
+        getattr(fitted["conv"], method)(X[:, 0])
+
+
+@every_encoder
+def test_unequal_lengths_in_fit(encoder):
+    series = [x[:, : 5 + i] for i, x in enumerate(X)]
+    estimator = small(encoder=encoder).fit(series)
+    assert np.isfinite(estimator.transform(series)).all()
+    assert estimator.length_ == 20
+    padded = np.full_like(X, np.nan)
+    for row, x in zip(padded, series, strict=True):
+        row[:, : x.shape[1]] = x
+    assert digest(small(encoder=encoder).fit(padded)) == digest(estimator)
+
+
+@every_encoder
+def test_an_all_missing_channel(encoder):
+    gaps = X.copy()
+    gaps[3, 1] = gaps[4, 0] = np.nan
+    estimator = small(encoder=encoder).fit(gaps)
+    assert np.isfinite(estimator.transform(gaps)).all()
+    assert np.isfinite(estimator.score(gaps))
+    assert np.isfinite(estimator.similarity(gaps)).all()
+    if encoder.channel_independent:  # nothing of the other channel is lost
+        kept = estimator.transform(gaps)[3] == pytest.approx(estimator.transform(X)[3])
+        assert not kept
+        n = (estimator._n_features_out - 4) // 2
+        np.testing.assert_allclose(
+            estimator.transform(gaps)[3, :n], estimator.transform(X)[3, :n], **CLOSE
+        )
+
+
+@every_encoder
+def test_awkward_series(encoder):
+    awkward = X.copy()
+    awkward[0] = 5.0
+    awkward[1, 0] = 0.0
+    awkward[2] *= 1e-30
+    awkward[3] *= 1e30
+    awkward[4, :, 1:] = np.nan
+    estimator = small(encoder=encoder).fit(awkward)
+    assert np.isfinite(estimator.transform(awkward)).all()
+    assert all(np.isfinite(v) for record in estimator.history_ for v in record.values())
+
+
+# -- long series and memory maps ------------------------------------------------------------------
+
+
+@every_encoder
+def test_windows_are_pooled_by_their_mean(encoder):
+    estimator = small(encoder=encoder, max_length=8, pooling=("mean", "ppv", "max")).fit(X)
+    # 20 points: three windows, which start at 0, 6 and 12
+    windows = [estimator.transform(X_NEW[:, :, s : s + 8]) for s in (0, 6, 12)]
+    np.testing.assert_allclose(estimator.transform(X_NEW), np.mean(windows, 0), **CLOSE)
+
+
+def test_training_sees_all_windows():
+    seen = []
+
+    def mask(n_rows, length, mask_ratio, mask_length, generator):
+        seen.append((n_rows, length))
+        return geometric_mask(n_rows, length, mask_ratio, mask_length, generator)
+
+    small(
+        max_length=8, masking=mask, num_epochs=1, validation_fraction=0.0, n_masks=1, batch_size=99
+    ).fit(X)
+    assert seen == [(16 * 3 * 2, 8)]
+
+
+@pytest.mark.parametrize("max_length", [None, 8])
+@every_encoder
+def test_a_memmap_gives_the_same_bits(tmp_path, encoder, max_length):
+    for dtype in (np.float64, np.float32):
+        np.save(tmp_path / "x.npy", X.astype(dtype))
+        on_disk = np.load(tmp_path / "x.npy", mmap_mode="r")
+        a, b = (
+            small(encoder=encoder, max_length=max_length, num_epochs=1).fit(values)
+            for values in (on_disk, X.astype(dtype))
+        )
+        assert digest(a) == digest(b)
+        np.testing.assert_array_equal(a.transform(on_disk), b.transform(X.astype(dtype)))
+        np.testing.assert_array_equal(a.reconstruct(on_disk), b.reconstruct(X.astype(dtype)))
+        assert a.score(on_disk) == b.score(X.astype(dtype))
+
+
+@pytest.mark.parametrize("columns", [None, 0], ids=["3D", "table"])
+def test_a_memmap_is_not_copied(tmp_path, columns, monkeypatch):
+    """What pre-training gathers from is the file."""
+    kinds = []
+    from simmtm_sk import transformer
+
+    class Spy(transformer.Rows):
+        def __init__(self, values, *args, **kwargs):
+            kinds.append(type(values))
+            super().__init__(values, *args, **kwargs)
+
+    monkeypatch.setattr(transformer, "Rows", Spy)
+    np.save(tmp_path / "x.npy", X if columns is None else X[:, columns])
+    on_disk = np.load(tmp_path / "x.npy", mmap_mode="r")
+    small().fit(on_disk).transform(on_disk)
+    assert set(kinds[:1] + kinds[-1:]) == {np.memmap}
+
+
+# -- containers -----------------------------------------------------------------------------------
+
+
+def test_every_container_gives_the_same_embedding(fitted):
+    expected = fitted["conv"].transform(X_NEW)
+    for container in (list(X_NEW), frames(X_NEW), multiindex(X_NEW), nested(X_NEW)):
+        np.testing.assert_array_equal(fitted["conv"].transform(container), expected)
+        assert digest(small().fit(container)) == digest(small().fit(X_NEW))
+
+
+def test_sktime_containers_give_a_frame_with_the_instances(fitted):
+    estimator = fitted["conv"]
+    names = estimator.get_feature_names_out()
+    for container, index in (
+        (multiindex(X_NEW), [f"s{i}" for i in range(7)]),
+        (nested(X_NEW), [f"s{i}" for i in range(7)]),
+        (frames(X_NEW), range(7)),
+    ):
+        embedding = estimator.transform(container)
+        assert isinstance(embedding, pd.DataFrame)
+        assert embedding.index.tolist() == list(index)
+        np.testing.assert_array_equal(embedding.columns, names)
+    shuffled = pd.concat([multiindex(X_NEW).loc[[name]] for name in ("s4", "s0", "s2")])
+    assert estimator.transform(shuffled).index.tolist() == ["s4", "s0", "s2"]
+    deep = pd.concat({("g", 2): frames(X_NEW)[0], ("a", 1): frames(X_NEW)[1]})
+    assert estimator.transform(deep).index.tolist() == [("g", 2), ("a", 1)]
+    by_time = pd.DataFrame(X_NEW[0].T, index=pd.date_range("2024-01-01", periods=20))
+    np.testing.assert_array_equal(estimator.transform(by_time), estimator.transform(X_NEW[:1]))
+
+
+def test_arrays_and_tables_give_arrays(fitted):
+    for values in (X_NEW, list(X_NEW)):
+        assert type(fitted["conv"].transform(values)) is np.ndarray
+    table = pd.DataFrame(X[:, 0], columns=[f"t{i}" for i in range(20)])
+    estimator = small().fit(table)
+    assert type(estimator.transform(table)) is np.ndarray
+    assert estimator.feature_names_in_.tolist() == table.columns.tolist()
+    with pytest.raises(ValueError, match="feature names"):
+        estimator.transform(table.rename(columns={"t0": "other"}))
+
+
+def test_set_output_pandas():
+    estimator = small().set_output(transform="pandas").fit(X)
+    names = estimator.get_feature_names_out().tolist()
+    embedding = estimator.transform(X_NEW)
+    assert embedding.columns.tolist() == names
+    assert embedding.index.tolist() == list(range(7))
+    np.testing.assert_array_equal(embedding, small().fit(X).transform(X_NEW))
+    assert estimator.transform(multiindex(X_NEW)).index.tolist() == [f"s{i}" for i in range(7)]
+    table = pd.DataFrame(X[:, 0], index=[f"r{i}" for i in range(16)])
+    table.columns = table.columns.astype(str)
+    assert estimator.fit_transform(table).index.tolist() == table.index.tolist()
+    assert isinstance(clone(estimator).fit_transform(X), pd.DataFrame)
+
+
+def test_feature_names(fitted):
+    for estimator in fitted.values():
+        names = estimator.get_feature_names_out()
+        assert len(set(names)) == len(names) == estimator.transform(X).shape[1]
+        assert all(name.startswith("simmtmtransformer") for name in names)
+
+
+def test_fit_transform_is_fit_then_transform():
+    np.testing.assert_array_equal(small().fit_transform(X), small().fit(X).transform(X))
+    np.testing.assert_array_equal(small().fit_transform(X, np.ones(16)), small().fit_transform(X))
+
+
+# -- embeddings -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layers", ["all", "last"])
+@pytest.mark.parametrize("pooling", [("mean",), ("max", "ppv"), ("scale",), ["std", "scale"]])
+@every_encoder
+def test_size_of_the_embedding(encoder, pooling, layers):
+    estimator = small(encoder=encoder, pooling=pooling, layers=layers, num_epochs=0).fit(X)
+    n_layers = 1 + encoder.n_layers if layers == "all" else 1
+    n_statistics = len([p for p in pooling if p != "scale"])
+    parts = 2 if encoder.channel_independent else 1
+    expected = parts * n_layers * n_statistics * 4 + ("scale" in pooling) * 2 * 2
+    assert estimator.transform(X_NEW).shape == (7, expected)
+    assert len(estimator.get_feature_names_out()) == expected
+
+
+def test_pooling_by_hand():
+    """The statistics over time of the last layer, computed from the network's own output."""
+    estimator = small(layers="last", pooling=("mean", "max", "std", "ppv")).fit(X)
+    embedding = estimator.transform(X_NEW)
+    values = torch.tensor(X_NEW)
+    values = (values - values.mean(2, keepdim=True)) / values.std(2, keepdim=True, correction=0)
+    network = copy.deepcopy(estimator.network_).double()
+    with torch.no_grad():
+        points = network.layers(values, torch.ones_like(values, dtype=torch.bool), None)[-1]
+    points = points.numpy()
+    by_hand = [points.mean(1), points.max(1), points.std(1), (points > 0).mean(1)]
+    np.testing.assert_allclose(embedding, np.concatenate(by_hand, 1), **CLOSE)
+
+
+def test_scale_by_hand():
+    estimator = small(pooling=("scale",), num_epochs=0).fit(X)
+    gaps = X_NEW.copy()
+    gaps[0, 0, 3:7] = np.nan
+    gaps[1, 1] = np.nan
+    expected = np.stack([np.nanmean(gaps[0], 1), np.log(np.nanstd(gaps[0], 1))], 1).ravel()
+    got = estimator.transform(gaps)
+    np.testing.assert_allclose(got[0], expected, **CLOSE)
+    assert (got[1] == 0).sum() == 2  # of the channel that was never seen
+
+
+@pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
+def test_without_scale_embeddings_ignore_offset_and_amplitude(encoder):
+    estimator = small(encoder=encoder, pooling=("mean", "max")).fit(X)
+    np.testing.assert_allclose(
+        estimator.transform(3 * X_NEW + 7), estimator.transform(X_NEW), rtol=1e-6, atol=1e-8
+    )
+    scaled = small(encoder=encoder, pooling=("mean", "scale")).fit(X)
+    assert not np.allclose(scaled.transform(3 * X_NEW + 7), scaled.transform(X_NEW))
+
+
+def test_every_pooling_is_documented_and_distinct():
+    for one in POOLINGS:
+        estimator = small(pooling=(one,), num_epochs=0).fit(X)
+        assert np.ptp(estimator.transform(X_NEW), axis=0).max() > 0
+
+
+# -- reconstruct, similarity, score ---------------------------------------------------------------
+
+
+@every_encoder
+@pytest.mark.parametrize("max_length", [None, 8])
+def test_reconstruct_is_in_the_units_of_the_data(encoder, max_length):
+    estimator = small(encoder=encoder, max_length=max_length).fit(X)
+    gaps = X_NEW.copy()
+    gaps[0, 0, 3:6] = np.nan
+    rebuilt = estimator.reconstruct(gaps)
+    assert rebuilt.shape == gaps.shape
+    assert np.isfinite(rebuilt).all()  # also where values were missing
+    np.testing.assert_allclose(estimator.reconstruct(4 * gaps - 9), 4 * rebuilt - 9, rtol=1e-6)
+
+
+def test_reconstruct_keeps_shape_and_dtype(fitted):
+    table = small().fit(X[:, 0])
+    assert table.reconstruct(X[:3, 0]).shape == (3, 20)
+    assert table.reconstruct(pd.DataFrame(X[:3, 0])).shape == (3, 20)
+    assert table.reconstruct(X[:3, :1]).shape == (3, 1, 20)
+    assert fitted["conv"].reconstruct(X.astype(np.float32)).dtype == np.float32
+    np.testing.assert_array_equal(
+        fitted["conv"].reconstruct(multiindex(X_NEW)), fitted["conv"].reconstruct(X_NEW)
+    )
+
+
+@pytest.mark.parametrize("make", [list, frames, multiindex, nested])
+@every_encoder
+def test_reconstruct_unequal_lengths(encoder, make):
+    estimator = small(encoder=encoder).fit(X)
+    series = ragged()
+    rebuilt = estimator.reconstruct(make(series))
+    assert rebuilt.shape == (4, 2, 20)
+    for one, row in zip(series, rebuilt, strict=True):
+        np.testing.assert_array_equal(
+            np.isfinite(row), np.tile(np.arange(20) < one.shape[1], (2, 1))
+        )
+        np.testing.assert_allclose(row[:, : one.shape[1]], estimator.reconstruct([one])[0], **CLOSE)
+
+
+def test_reconstruct_across_a_long_gap():
+    """Also where a whole window is missing, every point before the end is filled in."""
+    estimator = small(max_length=8).fit(X)
+    series = np.where((np.arange(40) < 4) | (np.arange(40) > 36), 1.0 + np.arange(40) % 3, np.nan)
+    rebuilt = estimator.reconstruct([np.stack([series, series]), X[0]])
+    assert np.isfinite(rebuilt[0]).all()
+
+
+@every_encoder
+def test_similarity(encoder):
+    estimator = small(encoder=encoder).fit(X)
+    similarity = estimator.similarity(X_NEW)
+    assert similarity.shape == (7, 7)
+    np.testing.assert_allclose(similarity, similarity.T, **CLOSE)
+    np.testing.assert_allclose(np.diag(similarity), 1.0)
+    assert (np.abs(similarity) <= 1 + 1e-9).all()
+    np.testing.assert_allclose(estimator.similarity(X_NEW[3:])[0, 1], similarity[3, 4], **CLOSE)
+    twice = estimator.similarity(np.concatenate([X_NEW[:1], 5 * X_NEW[:1] + 2]))
+    np.testing.assert_allclose(twice, 1.0, rtol=1e-6)
+
+
+def sinusoids(n, seed):
+    draw = np.random.default_rng(seed)
+    phase, period = draw.uniform(0, 2 * np.pi, (n, 1, 1)), draw.uniform(8, 12, (n, 1, 1))
+    return np.sin(2 * np.pi * np.arange(40) / period + phase)
+
+
+@pytest.fixture(scope="module")
+def learned():
+    encoder = ConvEncoder(d_model=16, n_layers=4)
+    settings = {"encoder": encoder, "lr": 1e-2, "batch_size": 32}
+    panel = sinusoids(160, 0)
+    return (
+        small(num_epochs=0, **settings).fit(panel),
+        small(num_epochs=25, mask_ratio=0.4, **settings).fit(panel),
+        small(num_epochs=25, mask_ratio=0.6, **settings).fit(panel),
+    )
+
+
+def test_training_learns_to_rebuild_what_is_hidden(learned):
+    untrained, trained, _ = learned
+    held_out = sinusoids(60, 1)
+    assert untrained.score(held_out) <= -0.9
+    assert -0.5 < trained.score(held_out) <= 0
+    first, last = trained.history_[0], trained.history_[-1]
+    assert last["train_reconstruction"] < 0.7 * first["train_reconstruction"]
+
+
+def test_score_is_comparable_between_settings(learned):
+    """The estimator's own mask parameters do not enter: same weights, same score."""
+    _, trained, other = learned
+    held_out = sinusoids(60, 1)
+    score = trained.score(held_out)
+    changed = copy.deepcopy(trained)
+    changed.mask_ratio, changed.mask_length, changed.n_masks = 0.9, 1.0, 5
+    changed.masking, changed.temperature = "random", 1.0
+    changed.random_state = 7
+    assert changed.score(held_out) == score == trained.score(held_out)
+    assert other.score(held_out) != score
+
+
+def test_score_is_in_units_of_each_series(learned):
+    _, trained, _ = learned
+    held_out = sinusoids(60, 1)
+    gaps = held_out.copy()
+    gaps[:, :, ::9] = np.nan
+    assert trained.score(gaps) < 0
+    constant = np.zeros((3, 1, 40))
+    assert trained.score(constant) <= 0
+    assert trained.score(held_out, y=np.zeros(60)) == trained.score(held_out)
+
+
+def test_score_needs_more_than_one_point(fitted):
+    with pytest.raises(ValueError, match="score needs series of more than one point"):
+        fitted["conv"].score(X[:, :, :1])
+
+
+# -- fitted estimators travel ---------------------------------------------------------------------
+
+
+@every_encoder
+def test_pickle_and_deepcopy(encoder):
+    estimator = small(encoder=encoder).fit(X)
+    expected = estimator.transform(X_NEW)
+    for copied in (pickle.loads(pickle.dumps(estimator)), copy.deepcopy(estimator)):
+        np.testing.assert_array_equal(copied.transform(X_NEW), expected)
+        assert copied.score(X_NEW) == estimator.score(X_NEW)
+        assert digest(copied.fit(X)) == digest(estimator)
+    np.testing.assert_array_equal(estimator.transform(X_NEW), expected)
+
+
+def test_clone_forgets_what_was_fitted(fitted):
+    copied = clone(fitted["conv"])
+    assert copied.get_params(deep=False)["encoder"] is not ENCODERS["conv"]
+    assert repr(copied.get_params()) == repr(fitted["conv"].get_params())
+    with pytest.raises(NotFittedError, match="has not been fitted yet"):
+        copied.transform(X)
+
+
+def test_parameters_of_the_encoder_can_be_set():
+    estimator = small().set_params(encoder__d_model=6, mask_ratio=0.3)
+    assert estimator.fit(X).network_.backbone.d_model == 6
+    assert ENCODERS["conv"].d_model == 4 or estimator.encoder is ENCODERS["conv"]
+    ENCODERS["conv"].d_model = 4
+
+
+@pytest.mark.parametrize(
+    "method", ["transform", "reconstruct", "similarity", "score", "get_feature_names_out", "save"]
+)
+def test_nothing_works_before_fit(method):
+    with pytest.raises(NotFittedError):
+        getattr(small(), method)(*([X] if method not in ("get_feature_names_out", "save") else []))
+
+
+def test_what_fit_leaves():
+    estimator = small(num_epochs=3).fit(X)
+    assert estimator.n_epochs_ == 3
+    assert estimator.n_features_in_ == estimator.n_channels_ == 2
+    assert estimator.length_ == 20
+    assert json.loads(json.dumps(estimator.history_)) == estimator.history_
+    assert estimator.history_[-1]["epoch"] == 3
+    assert small(num_epochs=0).fit(X).n_epochs_ == 0
+
+
+def test_automatic_number_of_epochs():
+    estimator = small(num_epochs="auto", patience=None).fit(X)
+    assert estimator.n_epochs_ == estimator.history_[-1]["epoch"] > 1
+
+
+def test_one_series():
+    estimator = small().fit(X[:1])
+    assert np.isfinite(estimator.transform(X)).all()
+    assert all(np.isfinite(v) for record in estimator.history_ for v in record.values())
+
+
+# -- encoders and masks of the user's own ---------------------------------------------------------
+
+
+class OwnNetwork(nn.Module):
+    d_model, patch_length = 5, 1
+
+    def __init__(self, n_channels):
+        super().__init__()
+        self.linear = nn.Linear(n_channels, 5)
+
+    def forward(self, values, visible, within):
+        return [self.linear(values.transpose(1, 2))]
+
+
+class OwnEncoder:
+    """Has `build` and nothing else: no parameters, no base class, works across channels."""
+
+    def build(self, n_channels, length):
+        self.built = n_channels, length
+        return OwnNetwork(n_channels)
+
+
+def test_an_encoder_of_the_users_own():
+    encoder = OwnEncoder()
+    estimator = small(encoder=encoder, pooling=("mean",)).fit(X)
+    assert encoder.built == (2, 20)
+    assert estimator.transform(X_NEW).shape == (7, 5)
+    untrained = small(encoder=encoder, num_epochs=0).fit(X).network_.backbone.linear.weight
+    assert not torch.equal(untrained, estimator.network_.backbone.linear.weight)
+    assert estimator.reconstruct(X_NEW).shape == X_NEW.shape
+    with pytest.raises(ValueError, match="channel"):
+        estimator.transform(X[:, 0])
+
+
+def half_mask(n_rows, length, mask_ratio, mask_length, generator):
+    return torch.arange(length).expand(n_rows, length) % 2 == 0
+
+
+def test_a_mask_of_the_users_own():
+    first = small(masking=half_mask).fit(X)
+    assert digest(first) == digest(small(masking=half_mask).fit(X))
+    assert digest(first) != digest(small().fit(X))
+
+
+@pytest.mark.parametrize("storage", ["checkpoint_dir", "memory"])
+def test_a_lambda_as_mask_where_something_is_stored(tmp_path, storage):
+    """It cannot name a file of the run: an error that says so, or simply the right result."""
+    mask = lambda *args: half_mask(*args)  # noqa: E731
+    estimator = small(masking=mask, **{storage: str(tmp_path)})
+    try:
+        estimator.fit(X)
+    except (ValueError, TypeError) as error:
+        assert "masking" in str(error)  # noqa: PT017
+    else:
+        assert digest(estimator) == digest(small(masking=half_mask).fit(X))
+
+
+def test_a_mask_of_the_wrong_shape():
+    with pytest.raises(ValueError, match="masking must return a bool tensor of shape"):
+        small(masking=lambda *_: torch.ones(3, 3)).fit(X)
+
+
+# -- progress, callbacks, Ctrl-C ------------------------------------------------------------------
+
+
+def test_verbose(capsys):
+    small().fit(X).transform(X)
+    assert capsys.readouterr() == ("", "")
+    estimator = small(verbose=1, num_epochs=40, patience=None).fit(X)
+    lines = capsys.readouterr().out.splitlines()
+    epochs = [f"[SimMTM] epoch {record['epoch']}" for record in estimator.history_]
+    assert [line.split(":")[0] for line in lines] == epochs
+    assert len(lines) > 1
+    assert all("train_reconstruction" in line and "40 epochs" in line for line in lines)
+
+
+class Recorder:
+    """A scikit-learn callback that remembers its tasks and may stop the fit."""
+
+    def __init__(self, stop_after=None):
+        self.stop_after, self.began, self.ended = stop_after, [], []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        self.began.append(context.task_name)
+
+    def on_fit_task_end(self, estimator, context):
+        self.ended.append(context.task_name)
+        return context.task_name == f"epoch {self.stop_after}"
+
+
+def test_callbacks_receive_a_task_for_every_evaluation():
+    callback = Recorder()
+    estimator = small(num_epochs=3).set_callbacks(callback).fit(X)
+    epochs = [f"epoch {record['epoch']}" for record in estimator.history_]
+    assert callback.began == ["fit", *epochs]
+    assert callback.ended == [*epochs, "fit"]
+    assert len(epochs) >= 1
+
+
+def test_callbacks_stop_fit():
+    whole = small(num_epochs=60, patience=None).fit(X)
+    stop_after = whole.history_[1]["epoch"]
+    estimator = small(num_epochs=60, patience=None).set_callbacks(Recorder(stop_after)).fit(X)
+    assert estimator.n_epochs_ == stop_after < whole.n_epochs_
+    assert np.isfinite(estimator.transform(X)).all()
+
+
+class InterruptingMask:
+    """Presses Ctrl-C after some calls."""
+
+    def __init__(self, n_calls):
+        self.n_calls = n_calls
+
+    def __call__(self, *args):
+        self.n_calls -= 1
+        if self.n_calls == 0:
+            raise KeyboardInterrupt
+        return geometric_mask(*args)
+
+
+def test_ctrl_c_leaves_a_usable_estimator(capsys):
+    estimator = small(num_epochs=50, masking=InterruptingMask(40))
+    with pytest.warns(UserWarning, match=r"interrupted in epoch \d+ of 50"):
+        estimator.fit(X)
+    assert 0 < estimator.n_epochs_ < 50
+    assert np.isfinite(estimator.transform(X_NEW)).all()
+    assert pickle.loads(pickle.dumps(estimator)).score(X_NEW) == estimator.score(X_NEW)
+
+
+# -- memory and checkpoints -----------------------------------------------------------------------
+
+
+class CountingMask:
+    """Counts calls; equal to itself in every run, so that it does not change a cache's key."""
+
+    calls = 0
+
+    def __call__(self, *args):
+        CountingMask.calls += 1
+        return geometric_mask(*args)
+
+
+@pytest.fixture
+def counted():
+    """Run a function; return what it gives and whether anything was pre-trained."""
+
+    def run(function):
+        before = CountingMask.calls
+        return function(), CountingMask.calls > before
+
+    return run
+
+
+def test_memory_reuses_pretraining(tmp_path, counted):
+    estimator = small(masking=CountingMask(), memory=joblib.Memory(tmp_path, verbose=0))
+    first, trained = counted(lambda: clone(estimator).fit(X))
+    assert trained
+    second, trained = counted(lambda: clone(estimator).fit(X))
+    assert not trained
+    assert digest(first) == digest(second)
+    assert first.history_ == second.history_
+    np.testing.assert_array_equal(first.transform(X_NEW), second.transform(X_NEW))
+    # what only concerns the embedding re-uses it too
+    other, trained = counted(
+        lambda: clone(estimator).set_params(pooling=("max",), layers="last", verbose=0).fit(X)
+    )
+    assert not trained
+    assert digest(other) == digest(first)
+    for change in ({"mask_ratio": 0.3}, {"random_state": 1}, {"temperature": 0.3}, {"lr": 0.1}):
+        assert counted(lambda change=change: clone(estimator).set_params(**change).fit(X))[1]
+    assert counted(lambda: clone(estimator).fit(X_NEW))[1]
+
+
+def test_memory_as_a_path(tmp_path):
+    a, b = (small(memory=str(tmp_path / "cache")).fit(X) for _ in range(2))
+    assert a.history_ == b.history_  # seconds included: the second one was read
+    assert digest(a) == digest(b) == digest(small().fit(X))
+
+
+def test_memory_never_keeps_a_run_that_was_cut_short(tmp_path):
+    settings = {"num_epochs": 60, "patience": None, "memory": str(tmp_path)}
+    small(**settings).set_callbacks(Recorder(stop_after=10)).fit(X)
+    whole = small(**settings).fit(X)
+    assert whole.n_epochs_ == 60
+
+
+@pytest.mark.parametrize("storage", ["memory", "checkpoint_dir"])
+def test_runs_on_other_windows_are_other_runs(tmp_path, storage):
+    """Two windows for each series either way, but not the same ones."""
+    for max_length in (10, 12):
+        stored = small(max_length=max_length, **{storage: str(tmp_path)}).fit(X)
+        assert digest(stored) == digest(small(max_length=max_length).fit(X))
+
+
+def test_checkpoints_belong_to_one_run(tmp_path):
+    plain = small().fit(X)
+    stored = small(checkpoint_dir=tmp_path).fit(X)
+    assert digest(plain) == digest(stored)
+    files = set(tmp_path.iterdir())
+    assert len(files) == 1
+    again = small(checkpoint_dir=str(tmp_path)).fit(X)
+    assert again.history_ == stored.history_  # read, not trained again
+    others = [
+        (small(random_state=1), X),
+        (small(mask_ratio=0.3), X),
+        (small(encoder=ConvEncoder(d_model=4, n_layers=2, dropout=0.5)), X),
+        (small(max_length=8), X),
+        (small(), X_NEW),
+    ]
+    for n, (other, values) in enumerate(others, 2):
+        expected = digest(clone(other).fit(values))
+        assert digest(other.set_params(checkpoint_dir=tmp_path).fit(values)) == expected
+        assert len(set(tmp_path.iterdir())) == n
+
+
+def test_an_interrupted_fit_is_continued(tmp_path):
+    whole = small(num_epochs=20, masking=StopOnce(None)).fit(X)
+    estimator = small(num_epochs=20, masking=StopOnce(30), checkpoint_dir=tmp_path)
+    with pytest.warns(UserWarning, match="interrupted"):
+        estimator.fit(X)
+    assert estimator.n_epochs_ < 20
+    resumed = small(num_epochs=20, masking=StopOnce(None), checkpoint_dir=tmp_path).fit(X)
+    assert len(list(tmp_path.iterdir())) == 1
+    assert digest(resumed) == digest(whole)
+    strip = [{**record, "seconds": 0} for record in resumed.history_]
+    assert strip == [{**record, "seconds": 0} for record in whole.history_]
+
+
+class StopOnce:
+    """Ctrl-C at a call; the number is no part of its state, so that all name the same run."""
+
+    left = None
+
+    def __init__(self, n_calls):
+        StopOnce.left = n_calls
+
+    def __call__(self, *args):
+        if StopOnce.left is not None:
+            StopOnce.left -= 1
+            if StopOnce.left == 0:
+                StopOnce.left = None
+                raise KeyboardInterrupt
+        return geometric_mask(*args)
+
+
+# -- input that cannot work -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """Fail if anything is trained."""
+
+    def train(*args, **kwargs):
+        pytest.fail("pre-training was started")
+
+    monkeypatch.setattr("simmtm_sk.transformer.pretrain", train)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"mask_ratio": 0}, "mask_ratio"),
+        ({"mask_ratio": 1}, "mask_ratio"),
+        ({"mask_ratio": 1.5}, "mask_ratio"),
+        ({"mask_ratio": -0.1}, "mask_ratio"),
+        ({"mask_ratio": float("nan")}, "mask_ratio"),
+        ({"mask_ratio": "half"}, "mask_ratio"),
+        ({"n_masks": 0}, "n_masks"),
+        ({"n_masks": 1.5}, "n_masks"),
+        ({"temperature": 0}, "temperature"),
+        ({"temperature": -1}, "temperature"),
+        ({"constraint_weight": -0.1}, "constraint_weight"),
+        ({"constraint_weight": "much"}, "constraint_weight"),
+        ({"own_view_weight": -1}, "own_view_weight"),
+        ({"device": "quantum"}, "device 'quantum' cannot be used here"),
+        ({"device": "cuda:77"}, "device 'cuda:77' cannot be used here"),
+        ({"device": "meta"}, "device"),
+        ({"device": 0}, "device"),
+        ({"masking": "blocks"}, "masking"),
+        ({"masking": None}, "masking"),
+        ({"mask_length": 0.5}, "mask_length"),
+        ({"pooling": ("mean", "median")}, r"pooling must name some of .* got \['mean', 'median'\]"),
+        ({"pooling": ()}, "pooling"),
+        ({"pooling": "mean"}, "pooling"),
+        ({"layers": "first"}, "layers"),
+        ({"encoder": 3}, "encoder"),
+        ({"encoder": "conv"}, "encoder"),
+        ({"encoder": ConvEncoder}, "encoder"),
+        ({"encoder": PatchEncoder(patch_length=21)}, "patch_length=21 .*longer than .*20"),
+        ({"encoder": PatchEncoder(d_model=6, n_heads=4)}, "d_model.*n_heads|n_heads.*d_model"),
+        ({"encoder": ConvEncoder(kernel_size=4)}, "kernel_size"),
+        ({"projection_dim": 0}, "projection_dim"),
+        ({"num_epochs": -1}, "num_epochs"),
+        ({"num_epochs": "many"}, "num_epochs"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"lr": 0}, "lr"),
+        ({"weight_decay": -1}, "weight_decay"),
+        ({"validation_fraction": 1.0}, "validation_fraction"),
+        ({"patience": 0}, "patience"),
+        ({"max_length": 1}, "max_length"),
+        ({"precision": "float8"}, "precision"),
+        ({"random_state": "seed"}, "random_state"),
+        ({"verbose": -1}, "verbose"),
+        ({"checkpoint_dir": 3}, "checkpoint_dir"),
+        ({"memory": 3}, "memory"),
+    ],
+    ids=str,
+)
+def test_parameters_that_cannot_work(no_training, params, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        small(**params).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (X[0, 0], "1D array|1 dimension"),
+        (X[None], "4 dimension"),
+        (np.array([["a", "b"], ["c", "d"]]), "number|string"),
+        (np.array([[["a", "b"]]]), "number"),
+        (pd.DataFrame({"a": ["u", "v"], "b": [1.0, 2.0]}), "non-numeric"),
+        (X.astype(complex), "Complex data not supported"),
+        (np.where(np.arange(16)[:, None, None] == 5, np.nan, X), "series 5 .*no observed value"),
+        (np.where(np.arange(16)[:, None] == 5, np.nan, X[:, 0]), "series 5 .*no observed value"),
+        (np.where(np.arange(16)[:, None, None] == 5, np.inf, X), "infinity"),
+        (np.empty((0, 1, 5)), "empty"),
+        (np.empty((3, 1, 0)), "empty"),
+        ([], "empty|dimension|1D array"),
+        ([np.zeros((1, 3)), np.zeros((2, 3))], "same channels"),
+        (None, "dimension|number|0D|scalar|NoneType"),
+        ("GunPoint", "dimension|number|string|scalar"),
+        ({"a": [1, 2]}, "dimension|number|0D|scalar"),
+    ],
+    ids=[
+        "1D", "4D", "strings", "strings 3D", "text column", "complex", "missing series",
+        "missing row", "infinite", "no series", "no points", "empty list", "channels", "None",
+        "str", "dict",
+    ],
+)  # fmt: skip
+def test_data_that_cannot_work(no_training, fitted, values, message):
+    estimator = small()
+    with pytest.raises((ValueError, TypeError), match=message):
+        estimator.fit(values)
+    assert not hasattr(estimator, "network_")
+    if message != "same channels":
+        with pytest.raises((ValueError, TypeError)):
+            fitted["point"].transform(values)
+
+
+def test_a_failed_fit_leaves_nothing_of_an_earlier_one():
+    estimator = small().fit(X)
+    with pytest.raises(ValueError, match="mask_ratio"):
+        estimator.set_params(mask_ratio=2.0).fit(X)
+    with pytest.raises(NotFittedError):
+        estimator.transform(X)
+
+
+def test_embeddings_are_of_use():
+    """Two kinds of series that differ in shape alone are told apart."""
+    time = np.arange(40)
+    draw = np.random.default_rng(0)
+    phase = draw.uniform(0, 40, (60, 1, 1))
+    y = np.arange(60) % 2
+    wave = np.where(y[:, None, None], np.sin(0.9 * (time + phase)), np.sin(0.35 * (time + phase)))
+    panel = wave + 0.1 * draw.normal(size=wave.shape)
+    embedding = small(encoder=ConvEncoder(d_model=8, n_layers=3)).fit(panel).transform(panel)
+    assert RidgeClassifier().fit(embedding[:30], y[:30]).score(embedding[30:], y[30:]) >= 0.95
+
+
+def test_nothing_heavy_is_imported():
+    """The import must stay under three seconds; torch and sktime need most of them."""
+    code = "import sys, simmtm_sk; print('loaded', *sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    assert modules.startswith("loaded")
+    assert not {"matplotlib", "numba", "pytest", "sktime.forecasting"} & set(modules.split())

@@ -1,0 +1,55 @@
+"""From "auto" to numbers and devices."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from simmtm_sk.training.settings import autocast_dtype, resolve_device, training_epochs
+
+
+def steps(n_rows, batch_size=32):
+    n_epochs, _ = training_epochs("auto", n_rows, batch_size)
+    return n_epochs, n_epochs * -(-n_rows // batch_size)
+
+
+def test_automatic_epochs_are_sensible_for_small_and_large_data():
+    sizes = [1, 20, 100, 500, 2000, 10_000, 100_000, 1_000_000]
+    n_epochs, n_steps = zip(*(steps(n) for n in sizes), strict=True)
+    assert n_epochs[-1] == 1  # one pass over a million series is plenty
+    assert all(b >= 0.9 * a for a, b in pairwise(n_steps))
+    assert n_steps[0] >= 20
+    assert max(n_steps[:-2]) < 10_000
+
+
+def test_a_given_number_of_epochs_is_taken():
+    assert training_epochs(7, 1000, 32)[0] == 7
+    assert training_epochs(0, 10, 32)[0] == 0
+    assert type(training_epochs(torch.tensor(3).numpy()[()], 10, 32)[0]) is int
+
+
+def test_small_data_are_not_evaluated_in_every_epoch():
+    for n_rows in (1, 30, 64, 100, 320, 5000):
+        _, every = training_epochs("auto", n_rows, 32)
+        batches = -(-n_rows // 32)
+        assert every >= 1
+        assert every == 1 or 5 <= every * batches <= 20
+
+
+def test_devices():
+    assert resolve_device("cpu") == torch.device("cpu")
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert resolve_device("auto").type == expected
+
+
+@pytest.mark.parametrize("device", ["quantum", "cuda:99", "", "cpu:x"])
+def test_unknown_devices_are_named(device):
+    with pytest.raises(ValueError, match=rf"device '{device}' cannot be used .*'auto', 'cpu'"):
+        resolve_device(device)
+
+
+def test_precision():
+    cpu = torch.device("cpu")
+    assert autocast_dtype("auto", cpu) is None
+    assert autocast_dtype("float32", cpu) is None
+    assert autocast_dtype("bfloat16", cpu) is torch.bfloat16
