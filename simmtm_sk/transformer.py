@@ -107,7 +107,7 @@ class SimMTMTransformer(
         channel-independent), hence of neighbours to rebuild from.
     lr : float > 0 or "auto", default="auto"
         Peak learning rate of AdamW, after a linear warm-up and before a cosine decay. "auto" is
-        0.003, and proportionally less for runs of fewer than 600 steps.
+        0.003, and less for runs of fewer than 600 steps, by the square of their share of 600.
     weight_decay : float >= 0, default=0.01
         Weight decay of AdamW.
     validation_fraction : float in [0, 1), default=0.1

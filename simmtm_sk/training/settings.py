@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-MIN_STEPS, MAX_STEPS = 60, 1000
+MIN_STEPS, MAX_STEPS = 30, 1000
 FULL_RATE, FULL_STEPS = 3e-3, 600
 
 
@@ -64,4 +64,4 @@ def learning_rate(lr: float | str, n_epochs: int, n_rows: int, batch_size: int) 
     if not isinstance(lr, str):
         return float(lr)
     n_steps = n_epochs * -(-n_rows // batch_size)
-    return FULL_RATE * min(1.0, n_steps / FULL_STEPS)
+    return FULL_RATE * min(1.0, n_steps / FULL_STEPS) ** 2
