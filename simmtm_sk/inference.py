@@ -27,7 +27,9 @@ def over_rows(network: SimMTM, rows: Rows, dtype: torch.dtype, function: RowFunc
 
     The network is copied to the rows' device and to ``dtype``; results come back to the CPU.
     """
-    copied = copy.deepcopy(network).to(rows.device, dtype).eval()
+    copied = copy.deepcopy(network).to(rows.device).eval()
+    if dtype == torch.float64:  # float32 is what it was trained in
+        copied = copied.double()
     batch_size = max(1, _POINTS_PER_BATCH // rows.length)
     batches = torch.arange(len(rows), device=rows.device).tensor_split(-(-len(rows) // batch_size))
     results = []
@@ -52,9 +54,9 @@ def mean_over_windows(results: Tensor, rows: Rows, n_series: int) -> Tensor:
 
 
 def all_levels(values: Values) -> Tensor:
-    """`levels` of whole series: (n_series, 2 * n_channels), in the precision of the data."""
+    """Return `levels` of whole series: (n_series, 2 * n_channels)."""
     step = max(1, CHUNK // values[0].size)
-    chunks = (torch.tensor(values[i : i + step]) for i in range(0, len(values), step))
+    chunks = (torch.tensor(values[i : i + step].copy()) for i in range(0, len(values), step))
     return torch.cat([levels(chunk, ~chunk.isnan()) for chunk in chunks])
 
 
@@ -94,10 +96,14 @@ def rebuilt_values(network: SimMTM, values: Values, rows: Rows, dtype: torch.dty
     total = torch.zeros(values.shape, dtype=dtype)
     count = torch.zeros(values.shape, dtype=dtype)
     for i, (series, start) in enumerate(zip(rows.series, rows.start, strict=True)):
-        source = torch.tensor(values[series, :, start : start + rows.length])
+        source = torch.tensor(values[series, :, start : start + rows.length].copy())
         mean, std = visible_statistics(source, ~source.isnan())
         inside = ~windows[i].isnan()
         piece = (windows[i] * std + mean).masked_fill(~inside, 0).to(dtype)
         total[series, :, start : start + rows.length] += piece
         count[series, :, start : start + rows.length] += inside
-    return total / count
+    # a gap longer than a window has nothing to be rebuilt from: the mean
+    everything = torch.tensor(values.copy())
+    mean, _ = visible_statistics(everything, ~everything.isnan())
+    inside = torch.arange(values.shape[2]) < torch.as_tensor(rows.ends)[:, None, None]
+    return torch.where((count == 0) & inside, mean.to(dtype), total / count)

@@ -199,6 +199,8 @@ def from_bytes(content: bytes, origin: str, params: dict[str, Any]) -> Any:
         TypeError,
         ValueError,
         RuntimeError,
+        ArithmeticError,
+        MemoryError,
         safetensors.SafetensorError,
     ) as error:
         raise ArtifactError(f"{origin} cannot be restored: {error!r}") from error

@@ -435,7 +435,9 @@ class SimMTMTransformer(
             self.network_, self._rows(values, resolve_device(self.device)), _dtype(values)
         )
         if np.isnan(error):
-            raise ValueError("score needs series of more than one point; nothing could be hidden.")
+            raise ValueError(
+                "score needs series that vary, of more than one point; nothing could be hidden."
+            )
         return -error
 
     # -- the parts that the public methods are made of --------------------------------------------
@@ -520,7 +522,7 @@ class SimMTMTransformer(
 
             parts.append(self._over_series(values, dtype, embed).flatten(1))
         if "scale" in self.pooling:
-            parts.append(all_levels(values).to(dtype))
+            parts.append(all_levels(values).nan_to_num(0.0).to(dtype))
         return torch.cat(parts, 1)
 
     def _count_features(self) -> int:

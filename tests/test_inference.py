@@ -77,20 +77,37 @@ def test_series_without_windows_get_zeros():
     assert pooled.tolist() == [[0.0] * 3, [1.0] * 3, [0.0] * 3, [1.0] * 3]
 
 
-def test_scale_features_by_hand():
-    """Mean and scale of the first channel, then of the second one."""
+def test_the_network_gets_raw_values():
+    values = panel() * 100 + 7
+    values[1, :, 5:] = np.nan
+    rows = Rows(values, 8)
+    given, observed, within = rows.gather(torch.arange(len(rows)))
+    got = inference.over_rows(
+        Perfect(), rows, torch.float64, lambda _, x, seen, inside: torch.stack([x, seen], 1)
+    )
+    assert got[:, 0].equal(given)
+    assert got[:, 1].bool().equal(observed)
+    inside = inference.over_rows(Perfect(), rows, torch.float64, lambda _, x, seen, inside: inside)
+    assert inside.equal(within)
+
+
+def test_all_levels_by_hand():
+    """Means of all channels, then logarithms of their standard deviations."""
     values = np.array([[[1.0, 3.0, np.nan], [5.0, 5.0, 5.0]], [[np.nan] * 3, [0.0, 0.0, 6.0]]])
-    features = inference.scale_features(values, torch.float64)
-    lowest = np.log(inference._LOWEST_SCALE)
-    expected = [[2, 0, 5, lowest], [0, 0, 2, np.log(np.sqrt(8))]]
-    np.testing.assert_allclose(features, expected)
+    expected = [[2, 5, 0, np.log(1e-12)], [0, 2, 0, np.log(np.sqrt(8))]]
+    np.testing.assert_allclose(inference.all_levels(values), expected)
 
 
-def test_scale_features_in_chunks():
-    values = np.random.default_rng(0).normal(size=(9, 2, 1 << 19))[:, :, :]
-    whole = inference.scale_features(values, torch.float64)  # four series a chunk
-    parts = torch.cat([inference.scale_features(v[None], torch.float64) for v in values])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_all_levels_in_chunks(dtype, monkeypatch):
+    values = panel(9).astype(dtype)
+    values[2, 0, 3:] = np.nan
+    whole = inference.all_levels(values)
+    assert whole.dtype == (torch.float32 if dtype == np.float32 else torch.float64)
+    parts = torch.cat([inference.all_levels(v[None]) for v in values])
     assert torch.equal(whole, parts)
+    monkeypatch.setattr(inference, "CHUNK", 4 * values[0].size)  # four series, then four, then one
+    assert torch.equal(inference.all_levels(values), whole)
 
 
 class Perfect(torch.nn.Module):

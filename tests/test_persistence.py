@@ -1,5 +1,6 @@
 """Saving and loading: the same bits back, and nothing in a file is ever executed."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -26,6 +27,7 @@ from simmtm_sk import (
     load,
     save,
 )
+from simmtm_sk.persistence import from_bytes
 
 TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
 X = np.random.default_rng(0).normal(size=(12, 2, 20))
@@ -63,6 +65,7 @@ def artifact(fitted, tmp_path):
         {"encoder": PointEncoder(**TOKENS), "pooling": ["mean", "scale"], "layers": "last"},
         {"constraint_weight": "learned", "n_masks": np.int64(1), "mask_ratio": np.float64(0.3)},
         {"max_length": 8, "num_epochs": 0, "patience": None},
+        {"lr": np.float32(0.5), "num_epochs": np.int64(1), "random_state": np.int64(3)},
         {"random_state": None, "checkpoint_dir": Path("nowhere/at/all"), "num_epochs": 0},
         {"encoder": None, "num_epochs": 0},
     ],
@@ -142,8 +145,10 @@ def test_names_of_files(fitted, tmp_path):
 
 def test_a_folder_of_the_same_name_is_no_obstacle(fitted, tmp_path):
     (tmp_path / "model").mkdir()
-    save(fitted, tmp_path / "model")
-    np.testing.assert_array_equal(load(tmp_path / "model").transform(X), fitted.transform(X))
+    assert save(fitted, tmp_path / "model") == tmp_path / "model.zip"
+    for name in ("model", "model.zip"):
+        np.testing.assert_array_equal(load(tmp_path / name).transform(X), fitted.transform(X))
+    assert list((tmp_path / "model").iterdir()) == []
 
 
 def test_an_existing_file_is_replaced(fitted, tmp_path):
@@ -193,7 +198,7 @@ class OwnNetwork(nn.Module):
         super().__init__()
         self.linear = nn.Linear(n_channels, 3)
 
-    def forward(self, values, visible, within):
+    def forward(self, values, visible, within, level):
         return [self.linear(values.transpose(1, 2))]
 
 
@@ -221,7 +226,11 @@ def test_parameters_can_be_replaced_while_loading(fitted, artifact):
     loaded = load(artifact, verbose=3, pooling=("mean",))
     assert loaded.verbose == 3
     assert loaded.transform(X).shape[1] < fitted.transform(X).shape[1]
-    assert len(loaded.get_feature_names_out()) == loaded.transform(X).shape[1]
+    refitted = small(pooling=("mean",)).fit(X)  # only the embedding depends on it
+    np.testing.assert_array_equal(loaded.transform(X), refitted.transform(X))
+    names = refitted.get_feature_names_out().tolist()
+    assert loaded.get_feature_names_out().tolist() == names
+    assert loaded.set_output(transform="pandas").transform(X).columns.tolist() == names
 
 
 def test_an_encoder_that_does_not_fit_the_weights(artifact):
@@ -358,6 +367,42 @@ def test_a_configuration_that_makes_no_sense(artifact, edit):
     edit_config(artifact, edit)
     with pytest.raises(ArtifactError, match=r"."):
         load(artifact)
+
+
+def entries(config, path=()):
+    """Every place in a configuration, as the keys that lead to it."""
+    items = config.items() if isinstance(config, dict) else enumerate(config)
+    for key, value in items:
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from entries(value, (*path, key))
+
+
+def test_any_damage_to_the_configuration(artifact):
+    """An ArtifactError or an estimator, nothing else, whatever is left out or put anywhere."""
+    config = json.loads(members(artifact)["config.json"])
+    odd = [None, "x", -1, 0, 1.5, 10**40, 1e300, [], [[1]], {}]
+    odd += [{"tuple": 3}, {"class": 3}, {"a": {}}]
+    places = list(entries(config))
+    assert len(places) > 30
+    weights = members(artifact)["weights.safetensors"]
+    for path in places:
+        for value in odd:
+            damaged = json.loads(json.dumps(config))
+            inner = damaged
+            for key in path[:-1]:
+                inner = inner[key]
+            inner[path[-1]] = value
+            with contextlib.suppress(ArtifactError):
+                assert isinstance(from_bytes(content(damaged, weights), "it", {}), BaseEstimator)
+
+
+def content(config, weights):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("weights.safetensors", weights)
+    return buffer.getvalue()
 
 
 def test_state_cannot_replace_methods(artifact):

@@ -157,7 +157,7 @@ def _stack(series: list[NDArray[np.floating[Any]]]) -> NDArray[np.floating[Any]]
 
 
 def _as_float(array: NDArray[Any]) -> NDArray[np.floating[Any]]:
-    if array.dtype.kind in "US":
+    if holds_strings(array):
         raise ValueError(f"X must hold numbers, got strings; accepted are {ACCEPTED}.")
     if array.dtype.kind == "c":
         raise ValueError("Complex data not supported: X must hold real numbers.")
@@ -169,6 +169,13 @@ def _as_float(array: NDArray[Any]) -> NDArray[np.floating[Any]]:
         raise type(error)(
             f"X must hold numbers, got dtype {array.dtype} ({error}); accepted are {ACCEPTED}."
         ) from error
+
+
+def holds_strings(array: NDArray[Any]) -> bool:
+    """Whether an array holds text, which numpy would convert where it looks like numbers."""
+    if array.dtype.kind == "O":
+        return any(isinstance(x, str | bytes) for x in array.flat)
+    return array.dtype.kind in "US"
 
 
 def _check(values: NDArray[np.floating[Any]]) -> None:

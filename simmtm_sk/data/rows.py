@@ -33,6 +33,8 @@ class Rows:
     ----------
     series, start : ndarray of int, shape (n_rows,)
         The series each row was cut from, and where.
+    ends : ndarray of int, shape (n_series,)
+        One past the last observed point of every series.
     length : int
         Points of a row; shorter series are padded.
 
@@ -57,12 +59,12 @@ class Rows:
         self.device = device or torch.device("cpu")
         self.n_channels = values.shape[1]
         self.length = min(values.shape[2], max_length or values.shape[2])
-        ends, self._complete = _scan(values)
-        self.series, self.start = _windows(ends, self.length)
+        self.ends, self._complete = _scan(values)
+        self.series, self.start = _windows(self.ends, self.length)
         if not self._complete:
             kept = _observed_windows(values, self.series, self.start, self.length)
             self.series, self.start = self.series[kept], self.start[kept]
-        ends_in_row = ends[self.series] - self.start
+        ends_in_row = self.ends[self.series] - self.start
         self._padded = bool((ends_in_row < self.length).any())
         self._series, self._start, self._ends = (
             torch.as_tensor(x, device=self.device) for x in (self.series, self.start, ends_in_row)
@@ -72,7 +74,9 @@ class Rows:
         self._windows: Any = (
             sliding_window_view(values, self.length, axis=2)
             if self._on_disk
-            else torch.tensor(values, device=self.device).unfold(2, self.length, 1)
+            else torch.tensor(np.ascontiguousarray(values), device=self.device).unfold(
+                2, self.length, 1
+            )
         )
 
     def __len__(self) -> int:

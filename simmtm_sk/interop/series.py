@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-from ..data import check_numeric, is_nested, is_sktime_panel, panel_values
+from ..data import check_numeric, holds_strings, is_nested, is_sktime_panel, panel_values
 
 
 def check_series(estimator: Any, X: Any, *, reset: bool) -> NDArray[np.floating[Any]]:
@@ -67,7 +67,7 @@ def _fitted_on_table(estimator: Any) -> bool:
 
 
 def _validated(estimator: Any, X: Any, reset: bool) -> NDArray[np.floating[Any]]:
-    if np.asarray(X).dtype.kind in "US":  # scikit-learn would convert those that look like numbers
+    if holds_strings(np.asarray(X)):  # scikit-learn would convert those that look like numbers
         raise ValueError("X must hold numbers, got strings.")
     try:
         validated: NDArray[np.floating[Any]] = validate_data(

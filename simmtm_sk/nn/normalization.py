@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -64,7 +66,7 @@ def levels(values: Tensor, visible: Tensor) -> Tensor:
     -------
     Tensor, shape (n_rows, 2 * n_channels)
         First all means, then all logarithms; a constant channel has the logarithm of a tiny scale,
-        a channel without visible points zeros.
+        a channel without visible points NaN.
 
     Examples
     --------
@@ -74,7 +76,7 @@ def levels(values: Tensor, visible: Tensor) -> Tensor:
     """
     mean, std = visible_statistics(values, visible)
     pair = torch.stack([mean, std.clamp(min=_LOWEST_SCALE).log()], 1)
-    return pair.masked_fill(~visible.any(-1)[:, None, :, None], 0).flatten(1)
+    return pair.masked_fill(~visible.any(-1)[:, None, :, None], torch.nan).flatten(1)
 
 
 class LevelScaler(nn.Module):
@@ -97,8 +99,9 @@ class LevelScaler(nn.Module):
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
-        self.register_buffer("center", torch.zeros(2 * n_channels))
-        self.register_buffer("spread", torch.ones(2 * n_channels))
+        # double precision also in a float32 network: a large offset must not swallow differences
+        self.register_buffer("center", torch.zeros(2 * n_channels, dtype=torch.float64))
+        self.register_buffer("spread", torch.ones(2 * n_channels, dtype=torch.float64))
 
     def fit(self, levels: Tensor) -> LevelScaler:
         """Learn centre and spread from (n_series, 2 * n_channels) levels.
@@ -106,16 +109,20 @@ class LevelScaler(nn.Module):
         Differences under a thousandth of the series' own scale are noise, as in archives whose
         series are all normalised already: such a level is zero ever after.
         """
-        spread = levels.std(0, correction=0)
-        scale = levels.chunk(2, dim=1)[1].median(0).values.exp()
+        levels = levels.to(self.center)
+        center = levels.nanmean(0)
+        spread = (levels - center).square().nanmean(0).sqrt()
+        log_scale = levels.chunk(2, dim=1)[1]
+        varying = log_scale.masked_fill(log_scale <= math.log(_LOWEST_SCALE), torch.nan)
+        scale = varying.nanmedian(0).values.exp().nan_to_num(1.0)
         noise = 1e-3 * torch.cat([scale, torch.ones_like(scale)])
-        self.center = levels.mean(0).to(self.center)
-        self.spread = spread.masked_fill(spread <= noise, torch.inf).to(self.spread)
+        self.center = center.nan_to_num(0.0)
+        self.spread = spread.masked_fill(~(spread > noise), torch.inf)
         return self
 
     def forward(self, levels: Tensor) -> Tensor:
-        """Standardise, at most five spreads to either side."""
-        return ((levels - self.center) / self.spread).clamp(-5, 5)
+        """Standardise, at most five spreads to either side; unknown levels become zero."""
+        return ((levels - self.center) / self.spread).clamp(-5, 5).nan_to_num(0.0)
 
 
 def _in_units(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -106,6 +106,48 @@ def test_series_without_any_value_have_no_window():
     np.testing.assert_array_equal(np.unique(rows.series), [0, 2])
 
 
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_windows_within_a_gap_are_left_out(tmp_path, on_disk):
+    data = panel([12, 12])
+    data[0, :, 3:9] = np.nan
+    data[1, 0] = np.nan  # one channel of two is enough for a window
+    if on_disk:
+        np.save(tmp_path / "x.npy", data)
+        data = np.load(tmp_path / "x.npy", mmap_mode="r")
+    rows = Rows(data, max_length=3)
+    assert rows.series.tolist() == [0, 0, 1, 1, 1, 1]
+    assert rows.start.tolist() == [0, 9, 0, 3, 6, 9]
+    _, observed, within = everything(rows)
+    assert within is None
+    assert observed.any((1, 2)).all()
+
+
+def test_rows_end_with_their_series_not_with_their_last_observed_point():
+    data = panel([7, 12])
+    data[0, :, 2:6] = np.nan  # the first window shows two points, the second the seventh alone
+    values, observed, within = everything(rows := Rows(data, max_length=5))
+    assert rows.start.tolist() == [0, 2, 0, 3, 7]
+    assert within is None
+    assert observed[0].any(0).tolist() == [True] * 2 + [False] * 3
+    data[0, :, 4:] = np.nan
+    data[0, :, 3] = 1.0  # now it ends in the first window
+    _, _, within = everything(Rows(data, max_length=5))
+    assert within.tolist() == [[True] * 4 + [False]] + [[True] * 5] * 3
+    assert (values[~observed] == 0).all()
+
+
+def test_the_search_for_empty_windows_goes_on_behind_its_first_chunk(monkeypatch):
+    data = panel([20, 20, 20])
+    data[:, :, 4:12] = np.nan
+    data[1, 1, 7] = 1.0
+    expected = Rows(data, 4)
+    monkeypatch.setattr("simmtm_sk.data.rows.CHUNK", 17)  # two windows a chunk
+    rows = Rows(data, 4)
+    assert rows.start.tolist() == [0, 12, 16, 0, 4, 12, 16, 0, 12, 16]
+    np.testing.assert_array_equal(rows.series, expected.series)
+    np.testing.assert_array_equal(rows.start, expected.start)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_gather_keeps_the_dtype(dtype):
     values, _, _ = everything(Rows(panel([4, 3]).astype(dtype)))

@@ -51,11 +51,25 @@ def test_pooled_over_the_tokens_within_equals_numpy(statistic, offset):
 
 
 @pytest.mark.parametrize("statistic", ["mean", "max", "std"])  # a share has no gradient
-@pytest.mark.parametrize("tokens", [None, torch.ones(2, 3, dtype=torch.bool)], ids=["all", "mask"])
+@pytest.mark.parametrize(
+    "tokens",
+    [None, torch.ones(2, 3, dtype=torch.bool), prefixes([2, 1], 3)],
+    ids=["all", "mask", "padding"],
+)
 def test_pooled_has_finite_gradients_on_constant_tokens(statistic, tokens):
     points = torch.ones(2, 3, 4, requires_grad=True)
     total = pooled(points, tokens, statistic).sum()
     assert torch.autograd.grad(total, points)[0].isfinite().all()
+
+
+def test_pooled_std_has_the_same_gradients_with_and_without_a_mask():
+    points = random_points().requires_grad_()
+    slope = torch.linspace(-1, 2, 20, dtype=torch.float64).view(4, 5)
+    plain, masked = (
+        torch.autograd.grad((slope * pooled(points, tokens, "std")).sum(), points)[0]
+        for tokens in (None, torch.ones(4, 9, dtype=torch.bool))
+    )
+    torch.testing.assert_close(masked, plain)
 
 
 def test_projector_sees_the_mean_token_within():

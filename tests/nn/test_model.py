@@ -6,11 +6,13 @@ import pytest
 import torch
 
 from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder
+from simmtm_sk.nn.encoders import token_mask
 from simmtm_sk.nn.heads import pooled
 from simmtm_sk.nn.masking import geometric_mask, masked_views
 from simmtm_sk.nn.model import Objective, SimMTM
+from simmtm_sk.nn.normalization import levels as raw_levels
 from tests.reference import objective as slow
-from tests.reference.masking import normalized
+from tests.reference.masking import levels, normalized
 
 ENCODERS = {
     "conv": ConvEncoder(d_model=6, n_layers=2, kernel_size=3),
@@ -30,7 +32,11 @@ def build(name, objective=FULL, dtype=torch.float64):
     n_channels = 1 if encoder.channel_independent else 2
     torch.manual_seed(0)
     backbone = encoder.build(n_channels=n_channels, length=LENGTH)
-    return SimMTM(backbone, n_channels, 4, objective).to(dtype), n_channels
+    network = SimMTM(backbone, n_channels, 4, objective).to(dtype)
+    with torch.no_grad():  # as if learned from training series like those of `batch`
+        network.level.center.copy_(torch.tensor([4.0] * n_channels + [1.0] * n_channels))
+        network.level.spread.copy_(torch.tensor([2.0] * n_channels + [0.3] * n_channels))
+    return network, n_channels
 
 
 def batch(n_channels, dtype=torch.float64):
@@ -52,8 +58,12 @@ def slow_losses(network, values, observed, within, views):
     for k, visible in enumerate([*observed, *views]):
         i = k % n_series
         row = normalized(values[i], visible)[None]
-        z = network.backbone(row, visible[None], within[i : i + 1])[-1]
+        level = (levels(values[i][None], visible[None]) - network.level.center).div(
+            network.level.spread
+        )
+        z = network.backbone(row, visible[None], within[i : i + 1], level.clamp(-5, 5))[-1]
         n_tokens = -(-int(within[i].sum()) // network.patch_length)
+        z = torch.cat([z[:, :n_tokens], torch.zeros_like(z[:, n_tokens:])], 1)
         points.append(z[0])
         series.append(network.projector(z[:, :n_tokens], None)[0])
     points, series = torch.stack(points), torch.stack(series)
@@ -131,6 +141,78 @@ def test_missing_values_and_padding_change_no_bit(name, dtype, poison):
 
 
 @every_encoder
+@pytest.mark.parametrize("poison", [torch.nan, torch.inf, 1e30])
+def test_what_an_encoder_says_behind_the_end_changes_no_bit(name, poison):
+    """Nothing there is a neighbour's point, so it reaches neither losses nor gradients."""
+    network, n_channels = build(name, LEARNED)
+    inputs = batch(n_channels)
+    before = loss_bits(network, *inputs)
+
+    def poisoned(_, arguments, layers):
+        tokens = token_mask(arguments[2], network.patch_length)
+        assert not tokens.all()
+        return [*layers[:-1], layers[-1].masked_fill(~tokens[..., None], poison)]
+
+    network.backbone.register_forward_hook(poisoned)
+    for got, expected in zip(loss_bits(network, *inputs), before, strict=True):
+        assert got.equal(expected)
+
+
+def with_level_weights(network, factor):
+    with torch.no_grad():
+        network.backbone.level.weight.mul_(factor)
+    return network
+
+
+@every_encoder
+@pytest.mark.parametrize(("scale", "offset"), [(1.25, 0.0), (1.0, 2.0), (0.75, 1.5)])
+def test_rescaling_a_series_changes_nothing_but_through_its_level(name, scale, offset):
+    network, n_channels = build(name)
+    values, observed, within, views = batch(n_channels)
+    changed = values.clone()
+    changed[0] = values[0] * scale + offset
+    before, after = (network.layers(x, views[:N], within) for x in (values, changed))
+    for old, new in zip(before, after, strict=True):
+        assert (new - old)[0].abs().amax(-1).gt(1e-6).all()
+        torch.testing.assert_close(new[1:], old[1:], rtol=0, atol=0)
+    deaf = with_level_weights(network, 0)
+    before, after = (deaf.layers(x, views[:N], within) for x in (values, changed))
+    for old, new in zip(before, after, strict=True):
+        torch.testing.assert_close(new, old, rtol=1e-10, atol=1e-10)
+    before, after = (deaf.losses(x, observed, within, views) for x in (values, changed))
+    for key in before:
+        torch.testing.assert_close(after[key], before[key], rtol=1e-10, atol=1e-10)
+
+
+@every_encoder
+def test_each_row_hears_the_level_of_its_own_visible_points(name):
+    network, n_channels = build(name)
+    values, _, within, views = batch(n_channels)
+    heard = []
+    network.backbone.register_forward_hook(lambda _, arguments, __: heard.append(arguments[3]))
+    network.layers(values.repeat(M, 1, 1), views, within.repeat(M, 1))
+    raw = levels(values.repeat(M, 1, 1), views)
+    expected = (raw - network.level.center) / network.level.spread
+    torch.testing.assert_close(heard[0], expected.clamp(-5, 5))
+    assert not heard[0][:N].allclose(heard[0][N:])
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e6, 1.6e9])
+def test_float32_network_keeps_the_digits_of_float64_data(offset):
+    """Statistics come in the precision of the data, so a large offset costs none."""
+    network, n_channels = build("conv", dtype=torch.float32)
+    values, observed, within, _ = batch(n_channels)
+
+    def represented(x):
+        network.level.fit(raw_levels(x, observed))
+        return network.layers(x, observed, within)[-1]
+
+    expected = represented(values)
+    assert expected.dtype == torch.float32
+    torch.testing.assert_close(represented(values + offset), expected, rtol=1e-4, atol=1e-4)
+
+
+@every_encoder
 @pytest.mark.parametrize("poison", [torch.nan, -torch.inf, 1e30])
 def test_masked_values_change_no_bit_of_a_view(name, poison):
     network, n_channels = build(name, dtype=torch.float32)
@@ -147,7 +229,7 @@ def test_masked_values_change_no_bit_of_a_view(name, poison):
 
 @pytest.mark.parametrize("name", ["patch", "point"])
 def test_a_wholly_hidden_patch_is_one_token_whatever_its_values(name):
-    network, _ = build(name)
+    network = with_level_weights(build(name)[0], 0)  # apart from the level of its series
     values, observed, _, _ = batch(1)
     hidden = observed.clone()
     hidden[:, :, 4:8] = False

@@ -1,4 +1,4 @@
-"""Normalisation by visible points: against plain arithmetic, extreme values, no leaks."""
+"""Normalisation by visible points, levels: against plain arithmetic, extreme values, no leaks."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from simmtm_sk.nn.normalization import normalize, visible_statistics
+from simmtm_sk.nn.normalization import LevelScaler, levels, normalize, visible_statistics
+from tests.reference import masking as slow
 from tests.reference.masking import normalized
 
 DTYPES = [torch.float32, torch.float64]
@@ -140,3 +141,163 @@ def test_hidden_values_get_no_gradient():
     normalize(values, visible).square().sum().backward()
     assert (values.grad[~visible] == 0).all()
     assert values.grad.isfinite().all()
+
+
+# -- levels: what normalisation takes away ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+@pytest.mark.parametrize("shape", [(4, 1, 9), (3, 2, 17), (1, 5, 1000)])
+def test_levels_equal_numpy(shape, dtype, tolerance):
+    values, visible = random_case(shape, dtype)
+    visible[..., :2] = True
+    shown = np.where(visible, values.double(), np.nan)
+    expected = np.concatenate([np.nanmean(shown, -1), np.log(np.nanstd(shown, -1))], 1)
+    got = levels(values, visible)
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 1.1])
+def test_levels_equal_slow_version(share):
+    """Channels with no visible point, or a single one, among others."""
+    values, visible = random_case((30, 3, 7), share=share)
+    torch.testing.assert_close(levels(values, visible), slow.levels(values, visible))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_levels_of_constant_and_unobserved_channels(dtype):
+    values = torch.tensor([[[7.0] * 4, [torch.nan] * 4, [1.0, 3.0, 1.0, 3.0]]], dtype=dtype)
+    got = levels(values, ~values.isnan())
+    lowest = np.log(1e-12)
+    np.testing.assert_allclose(got, [[7, 0, 2, lowest, 0, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("poison", POISON)
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.6])
+def test_hidden_values_change_no_bit_of_a_level(dtype, poison, share):
+    values, visible = random_case((30, 2, 13), dtype, seed=4, share=share)
+    assert levels(values.masked_fill(~visible, poison), visible).equal(levels(values, visible))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_normalised_values_and_levels_give_the_series_back(dtype):
+    values, visible = random_case((20, 2, 13), dtype)
+    mean, log_std = levels(values, visible).unflatten(1, (2, 2, 1)).unbind(1)
+    rebuilt = normalize(values, visible) * log_std.exp() + mean
+    torch.testing.assert_close(rebuilt[visible], values[visible])
+
+
+def random_levels(n=50, n_channels=2, dtype=torch.float64, offset=0.0):
+    """Levels of series that differ in mean and scale, and everything in them visible."""
+    generator = torch.Generator().manual_seed(2)
+    noise = torch.randn(n, n_channels, 30, generator=generator, dtype=torch.float64)
+    mean, log_std = torch.randn(2, n, n_channels, 1, generator=generator, dtype=torch.float64)
+    values = (noise * log_std.exp() + 3 * mean + offset).to(dtype)
+    return levels(values, visible_all(values))
+
+
+def test_scaler_equals_numpy():
+    train, test = random_levels().split(25)
+    scaled = LevelScaler(2).double().fit(train)(test)
+    expected = (test.numpy() - train.numpy().mean(0)) / train.numpy().std(0)
+    np.testing.assert_allclose(scaled, expected.clip(-5, 5), rtol=1e-12)
+
+
+def test_scaler_is_the_identity_before_it_is_fitted():
+    x = random_levels().clamp(-5, 5)
+    assert LevelScaler(2).double()(x).equal(x)
+
+
+def test_scaler_goes_no_further_than_five_spreads():
+    scaler = LevelScaler(1).fit(torch.tensor([[1.0, 0.0], [3.0, 2.0]]))
+    far = torch.tensor([[1e30, -torch.inf], [6.5, -4.5], [7.0, -3.5]])
+    assert scaler(far).tolist() == [[5.0, -5.0], [4.5, -5.0], [5.0, -4.5]]
+
+
+def test_scaler_travels_with_the_state():
+    train, test = random_levels().split(25)
+    scaler = LevelScaler(2).fit(train)
+    assert list(scaler.state_dict()) == ["center", "spread"]
+    assert not list(scaler.parameters())
+    copy = LevelScaler(2)
+    copy.load_state_dict(scaler.state_dict())
+    assert copy(test).equal(scaler(test))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_levels_of_normalised_series_are_zeros(dtype):
+    """What rounding leaves of mean and scale is noise, and must not become a feature."""
+    values, visible = random_case((40, 2, 25), torch.float64)
+    done = normalize(values, visible).to(dtype)
+    level = levels(done, visible)
+    assert level.any()
+    scaler = LevelScaler(2).to(dtype).fit(level)
+    assert (scaler(level) == 0).all()
+    assert (scaler(random_levels(dtype=dtype)) == 0).all()  # ever after
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize(("share", "kept"), [(0.5e-3, False), (2e-3, True)])
+def test_a_thousandth_of_the_series_own_scale_is_the_threshold(unit, share, kept):
+    log_unit = np.log(unit)
+    level = torch.tensor([[1 - share, log_unit - share], [1 + share, log_unit + share]]).double()
+    level[:, 0] *= unit
+    scaled = LevelScaler(1).double().fit(level)(level)
+    expected = [[-1.0, -1.0], [1.0, 1.0]] if kept else [[0.0, 0.0], [0.0, 0.0]]
+    np.testing.assert_allclose(scaled, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("unit", [2.0**-20, 2.0**20])
+def test_the_units_of_a_data_set_do_not_matter(unit):
+    values, visible = random_case((20, 2, 13), share=0.8)
+    values = values * torch.linspace(0.5, 2, 20, dtype=torch.float64)[:, None, None]
+
+    def scaled(x):
+        level = levels(x, visible)
+        return LevelScaler(2).double().fit(level)(level)
+
+    torch.testing.assert_close(scaled(values * unit), scaled(values))
+
+
+@pytest.mark.parametrize("n_unobserved", [1, 9])
+@pytest.mark.parametrize("constant", [False, True])
+def test_one_channel_does_not_disturb_another(n_unobserved, constant):
+    """Where a channel is constant or missing, the level of the other one is what it was."""
+    values, _ = random_case((10, 2, 13))
+    values = values * torch.linspace(0.5, 2, 10, dtype=torch.float64)[:, None, None]
+    alone = values[:, :1]
+    level = levels(alone, visible_all(alone))
+    expected = LevelScaler(1).double().fit(level)(level)
+    values[:n_unobserved, 1] = 4.0 if constant else torch.nan
+    level = levels(values, ~values.isnan())
+    scaled = LevelScaler(2).double().fit(level)(level)
+    assert scaled.isfinite().all()
+    torch.testing.assert_close(scaled[:, [0, 2]], expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_scaler_knows_a_single_series_and_constant_ones(dtype):
+    one = random_levels(1, dtype=dtype)
+    assert (LevelScaler(2).to(dtype).fit(one)(one) == 0).all()
+    constant = torch.full((4, 1, 6), 3.0, dtype=dtype)
+    level = levels(constant, visible_all(constant))
+    assert (LevelScaler(1).to(dtype).fit(level)(level) == 0).all()
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e6, 1.6e9])
+def test_float32_scaler_keeps_the_digits_of_float64_levels(offset):
+    """Seconds since 1970 differ by days, not by rounding."""
+    plain, shifted = random_levels(), random_levels(offset=offset)
+    expected = LevelScaler(2).fit(plain)(plain)
+    torch.testing.assert_close(
+        LevelScaler(2).fit(shifted)(shifted), expected, rtol=1e-4, atol=1e-4, check_dtype=False
+    )
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30, 1e100])
+def test_scaled_levels_of_any_size_are_finite(size):
+    values, visible = random_case((10, 2, 13))
+    level = levels(values * size, visible)
+    assert LevelScaler(2).fit(level)(level).isfinite().all()

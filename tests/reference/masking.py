@@ -1,4 +1,4 @@
-"""Slow, obvious versions of the two-state chain and of the normalisation by visible points."""
+"""Slow, obvious versions of the two-state chain, normalisation by visible points, and levels."""
 
 import math
 
@@ -44,3 +44,22 @@ def normalized(values, visible):
             if s:
                 result[t] = (row[t] - mean) / std
     return out
+
+
+def levels(values, visible):
+    """Means, then log standard deviations of the channels of each (C, L) row; float64."""
+    out = []
+    for row, seen in zip(values.tolist(), visible.tolist(), strict=True):
+        means, logs = [], []
+        for channel, shows in zip(row, seen, strict=True):
+            shown = [v for v, s in zip(channel, shows, strict=True) if s]
+            if not shown:
+                means.append(0.0)
+                logs.append(0.0)
+                continue
+            mean = math.fsum(shown) / len(shown)
+            std = math.sqrt(math.fsum((v - mean) ** 2 for v in shown) / len(shown))
+            means.append(mean)
+            logs.append(math.log(1e-12 if max(shown) == min(shown) else std))
+        out.append(means + logs)
+    return torch.tensor(out, dtype=torch.float64)

@@ -64,7 +64,8 @@ def test_every_step_uses_its_learning_rate():
     """With gradients of constant sign AdamW moves by the learning rate, whatever their size."""
     model = Point()
     wanted = plan(n_epochs=5, batch_size=2)
-    history = train(model, wanted, 6, lambda i, g: {"total": 1e-3 * model.x.sum()}, device=CPU)
+    losses = lambda index, generator: {"total": 1e-3 * model.x.sum()}  # noqa: E731
+    history, _ = train(model, wanted, 6, losses, device=CPU)
     rates = [wanted.learning_rate(step, 15) for step in range(15)]
     assert model.x.item() == pytest.approx(-sum(rates), rel=1e-3)
     assert [record["lr"] for record in history] == pytest.approx(rates[2::3])
@@ -132,7 +133,7 @@ def test_losses_are_averaged_into_the_history():
         value = index.sum() + model.x.sum() * 0
         return {"total": value, "part": value * 2}
 
-    (record,) = train(model, plan(n_epochs=1, batch_size=1), 4, losses, device=CPU)
+    (record,), _ = train(model, plan(n_epochs=1, batch_size=1), 4, losses, device=CPU)
     assert record["train_total"] == 1.5
     assert record["train_part"] == 3.0
 
@@ -156,8 +157,9 @@ class Evaluation:
 def test_the_best_weights_are_restored():
     model = Point()
     evaluation = Evaluation(model, [5, 3, 4, 6, 7, 8])
-    history = train(model, plan(), 8, pull(model), evaluation, device=CPU)
+    history, complete = train(model, plan(), 8, pull(model), evaluation, device=CPU)
     assert len(history) == 6
+    assert complete
     assert model.x.item() == evaluation.weights[1]
     assert len(set(evaluation.weights)) == 6
     assert not model.training
@@ -167,7 +169,7 @@ def test_weights_that_get_worse_on_held_out_rows_are_not_kept():
     """Training runs away from what the held-out part wants, after having come close to it."""
     model = Point()
     evaluation = lambda: {"criterion": (model.x.item() - 0.5) ** 2}  # noqa: E731
-    history = train(model, plan(n_epochs=30), 4, pull(model, to=3.0), evaluation, device=CPU)
+    history, _ = train(model, plan(n_epochs=30), 4, pull(model, to=3.0), evaluation, device=CPU)
     criteria = [record["valid_criterion"] for record in history]
     assert criteria[-1] > 10 * min(criteria)
     assert evaluation()["criterion"] == min(criteria)
@@ -176,17 +178,26 @@ def test_weights_that_get_worse_on_held_out_rows_are_not_kept():
 def test_patience_counts_evaluations_since_the_best():
     model = Point()
     criteria = [5, 3, 4, 2, 2, 9, 1, 0]
-    history = train(
+    history, complete = train(
         model, plan(n_epochs=8, patience=2), 8, pull(model), Evaluation(model, criteria), device=CPU
     )
     assert [record["valid_criterion"] for record in history] == [5, 3, 4, 2, 2, 9]
     assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5, 6]
+    assert complete  # as planned
+
+
+@pytest.mark.parametrize(("patience", "ends"), [(1, [1, 2, 3, 9]), (3, [3, 9]), (None, [])])
+def test_patience_is_exhausted_by_as_many_stale_evaluations(patience, ends):
+    wanted = plan(patience=patience)
+    assert [stale for stale in (0, 1, 2, 3, 9) if wanted.exhausted(stale)] == ends
 
 
 def test_without_patience_nothing_stops():
     model = Point()
     evaluation = Evaluation(model, range(6))
-    assert len(train(model, plan(), 8, pull(model), evaluation, device=CPU)) == 6
+    history, complete = train(model, plan(), 8, pull(model), evaluation, device=CPU)
+    assert len(history) == 6
+    assert complete
     assert model.x.item() == evaluation.weights[0]
 
 
@@ -200,7 +211,7 @@ def test_a_criterion_that_is_not_a_number_is_never_the_best():
 def test_evaluations_every_few_epochs_and_after_the_last():
     model = Point()
     wanted = plan(n_epochs=7, evaluate_every=3)
-    history = train(model, wanted, 8, pull(model), Evaluation(model, [3, 2, 1]), device=CPU)
+    history, _ = train(model, wanted, 8, pull(model), Evaluation(model, [3, 2, 1]), device=CPU)
     assert [record["epoch"] for record in history] == [3, 6, 7]
     assert wanted.n_evaluations == 3
 
@@ -219,15 +230,16 @@ def test_without_evaluation_the_last_weights_stay():
 
 def test_on_epoch_stops_the_training():
     model = Point()
-    history = train(
+    history, complete = train(
         model, plan(), 8, pull(model), device=CPU, on_epoch=lambda record: record["epoch"] == 2
     )
     assert [record["epoch"] for record in history] == [1, 2]
+    assert not complete
 
 
 def test_history_is_json():
     model = Point()
-    history = train(model, plan(), 8, pull(model), Evaluation(model, range(6)), device=CPU)
+    history, _ = train(model, plan(), 8, pull(model), Evaluation(model, range(6)), device=CPU)
     assert json.loads(json.dumps(history)) == history
     names = {"epoch", "lr", "seconds", "train_total", "valid_criterion"}
     assert all(set(record) == names for record in history)
@@ -238,8 +250,11 @@ def test_history_is_json():
 
 def test_zero_epochs_train_nothing():
     model = Point(start=0.7)
-    assert train(model, plan(n_epochs=0), 8, pull(model), device=CPU) == []
-    assert model.x.item() == pytest.approx(0.7)
+    start = model.x.item()
+    assert train(model, plan(n_epochs=0), 8, pull(model), device=CPU) == ([], True)
+    assert model.x.item() == start
+    assert plan(n_epochs=0).n_evaluations == 0
+    assert not model.training
 
 
 # -- Ctrl-C ---------------------------------------------------------------------------------------
@@ -261,8 +276,9 @@ def test_ctrl_c_warns_and_leaves_the_best_weights():
     evaluation = Evaluation(model, [2, 1, 5, 6])
     losses = interrupted_after(7, pull(model))  # in the middle of the fourth epoch
     with pytest.warns(UserWarning, match=r"interrupted in epoch 4 of 6.*best weights so far"):
-        history = train(model, plan(), 8, losses, evaluation, device=CPU)
+        history, complete = train(model, plan(), 8, losses, evaluation, device=CPU)
     assert len(history) == 3
+    assert not complete
     assert model.x.item() == evaluation.weights[1]
     assert not model.training
 
@@ -270,7 +286,8 @@ def test_ctrl_c_warns_and_leaves_the_best_weights():
 def test_ctrl_c_before_the_first_evaluation():
     model = Point()
     with pytest.warns(UserWarning, match="interrupted in epoch 1 of 6"):
-        assert train(model, plan(), 8, interrupted_after(1, pull(model)), device=CPU) == []
+        result = train(model, plan(), 8, interrupted_after(1, pull(model)), device=CPU)
+    assert result == ([], False)
     assert math.isfinite(model.x.item())
     assert not model.training
 
@@ -299,7 +316,9 @@ def killed_in(epoch, losses):
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, epoch):
     criteria = [5, 3, 4, 6, 2, 8]
     whole = Point()
-    history = train(whole, plan(), 8, pull(whole), Evaluation(whole, criteria), device=CPU)
+    history, complete = train(
+        whole, plan(), 8, pull(whole), Evaluation(whole, criteria), device=CPU
+    )
 
     file = tmp_path / "run.pt"
     dead = Point()
@@ -318,8 +337,11 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, epoch):
         assert not file.exists()
         again = Point()
     evaluation = Evaluation(again, criteria[epoch - 1 :])
-    resumed = train(again, plan(), 8, pull(again), evaluation, device=CPU, checkpoint=file)
+    resumed, complete = train(
+        again, plan(), 8, pull(again), evaluation, device=CPU, checkpoint=file
+    )
     assert again.x.item() == whole.x.item()
+    assert complete
     assert len(evaluation.weights) == 6 - epoch + 1
     for a, b in zip(resumed, history, strict=True):
         assert {**a, "seconds": 0} == {**b, "seconds": 0}
@@ -331,14 +353,17 @@ def test_a_run_that_stopped_early_is_not_continued(tmp_path):
     criteria = [5, 3, 4, 6, 0, 0]
     model = Point()
     wanted = plan(patience=2)
-    history = train(
+    history, complete = train(
         model, wanted, 8, pull(model), Evaluation(model, criteria), device=CPU, checkpoint=file
     )
     assert len(history) == 4
     again = Point()
     evaluation = Evaluation(again, criteria[4:])
-    resumed = train(again, wanted, 8, pull(again), evaluation, device=CPU, checkpoint=file)
+    resumed, complete = train(
+        again, wanted, 8, pull(again), evaluation, device=CPU, checkpoint=file
+    )
     assert resumed == history
+    assert complete
     assert again.x.item() == model.x.item()
     assert evaluation.weights == []
 
@@ -346,9 +371,10 @@ def test_a_run_that_stopped_early_is_not_continued(tmp_path):
 def test_a_finished_run_is_only_read(tmp_path):
     file = tmp_path / "run.pt"
     model = Point()
-    history = train(model, plan(), 8, pull(model), device=CPU, checkpoint=file)
+    history, _ = train(model, plan(), 8, pull(model), device=CPU, checkpoint=file)
     again = Point()
-    assert train(again, plan(), 8, lambda *_: 1 / 0, device=CPU, checkpoint=file) == history
+    read = train(again, plan(), 8, lambda *_: 1 / 0, device=CPU, checkpoint=file)
+    assert read == (history, True)
     assert again.x.item() == model.x.item()
 
 
@@ -374,6 +400,23 @@ class Payload:
 
     def __reduce__(self):
         return open, (str(self.file), "w")
+
+
+def test_a_run_that_was_stopped_goes_on(tmp_path):
+    """Unlike one that stopped early of itself: ``on_epoch`` and Ctrl-C are not the plan's end."""
+    whole = Point()
+    history, _ = train(whole, plan(), 8, pull(whole), device=CPU)
+    file, model = tmp_path / "run.pt", Point()
+    stop = lambda record: record["epoch"] == 2  # noqa: E731
+    options = {"device": CPU, "checkpoint": file}
+    assert not train(model, plan(), 8, pull(model), on_epoch=stop, **options)[1]
+    with pytest.warns(UserWarning, match="interrupted in epoch 5 of 6"):
+        assert not train(model, plan(), 8, interrupted_after(5, pull(model)), **options)[1]
+    again = Point()
+    resumed, complete = train(again, plan(), 8, pull(again), **options)
+    assert complete
+    assert again.x.item() == whole.x.item()
+    assert [{**r, "seconds": 0} for r in resumed] == [{**r, "seconds": 0} for r in history]
 
 
 def test_code_in_a_checkpoint_is_refused_not_run(tmp_path):

@@ -4,12 +4,14 @@ import contextlib
 import random
 import threading
 
+import joblib
 import numpy as np
 import pytest
 import torch
 
 from simmtm_sk import ConvEncoder
 from simmtm_sk.data import Rows
+from simmtm_sk.inference import all_levels
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.nn.model import Objective
 from simmtm_sk.training.loop import Plan
@@ -29,15 +31,18 @@ def settings(**changes):
         "mask_ratio": 0.5,
         "mask_length": 3.0,
         "n_masks": 2,
+        "max_length": None,
         "plan": plan,
         "validation_fraction": 0.25,
     }
     return Pretraining(**{**given, **changes})
 
 
-def run(chosen, values=X, **options):
+def run(chosen, values=X, levels_of=None, **options):
     network = chosen.network(values.shape[1], values.shape[2])
-    history = pretrain(network, Rows(values), chosen, **options)
+    network.level.fit(all_levels(values if levels_of is None else levels_of))
+    history, complete = pretrain(network, Rows(values, chosen.max_length), chosen, **options)
+    assert complete
     return network, history
 
 
@@ -87,7 +92,7 @@ def test_held_out_rows_are_not_trained_on():
     _, held_out = split_rows(len(X), 0.25, chosen.plan.seed)
     changed = X.copy()
     changed[held_out.numpy()] += np.sin(np.arange(16))
-    (first, before), (second, after) = run(chosen), run(chosen, changed)
+    (first, before), (second, after) = run(chosen), run(chosen, changed, levels_of=X)
     assert before[0]["valid_criterion"] != after[0]["valid_criterion"]
     assert same_bits(first, second)
 
@@ -226,6 +231,32 @@ def test_the_network_ends_on_the_cpu_ready_for_use():
     assert not network.training
     assert {p.device.type for p in network.parameters()} == {"cpu"}
     assert {p.dtype for p in network.parameters()} == {torch.float32}
+
+
+def test_the_result_says_whether_training_came_to_its_end():
+    for stop_after, complete in ((2, False), (9, True)):
+        network = settings().network(1, 16)
+        stop = lambda record, n=stop_after: record["epoch"] == n  # noqa: E731
+        history, ended = pretrain(network, Rows(X), settings(), on_epoch=stop)
+        assert ended is complete
+        assert history[-1]["epoch"] == min(stop_after, 3)
+
+
+def test_zero_epochs_leave_the_initial_weights():
+    chosen = settings(plan={"n_epochs": 0})
+    network, history = run(chosen)
+    assert history == []
+    initial = chosen.network(1, 16)
+    initial.level.fit(all_levels(X))
+    assert same_bits(network, initial)
+    assert not network.training
+
+
+def test_the_length_of_windows_is_part_of_the_settings():
+    """Settings name a run: two that differ in their windows alone must not have one name."""
+    names = {joblib.hash(settings(max_length=max_length)) for max_length in (None, 8, 9)}
+    assert len(names) == 3
+    assert not same_bits(run(settings(max_length=8))[0], run(settings(max_length=9))[0])
 
 
 def test_large_offsets_cost_no_digits():

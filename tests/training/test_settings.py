@@ -2,10 +2,16 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
-from simmtm_sk.training.settings import autocast_dtype, resolve_device, training_epochs
+from simmtm_sk.training.settings import (
+    autocast_dtype,
+    learning_rate,
+    resolve_device,
+    training_epochs,
+)
 
 
 def steps(n_rows, batch_size=32):
@@ -28,6 +34,34 @@ def test_a_given_number_of_epochs_is_taken():
     assert type(training_epochs(torch.tensor(3).numpy()[()], 10, 32)[0]) is int
 
 
+def test_numpys_numbers_become_pythons():
+    n_epochs, every = training_epochs(np.int64(7), 1000, 32)
+    assert (n_epochs, type(n_epochs), type(every)) == (7, int, int)
+    assert type(learning_rate(np.float64(0.5), 1, 10, 5)) is float
+
+
+def test_a_given_learning_rate_is_taken_whatever_the_length_of_the_run():
+    assert learning_rate(0.5, 1, 10, 5) == learning_rate(0.5, 1000, 10, 5) == 0.5
+    assert learning_rate(np.float32(0.25), 0, 10, 5) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("n_epochs", "n_rows", "batch_size", "share"),
+    [
+        (600, 32, 32, 1.0),
+        (300, 33, 32, 1.0),  # two steps an epoch
+        (300, 32, 32, 0.5),
+        (10, 65, 32, 30 / 600),
+        (5000, 1000, 32, 1.0),  # never more than the full rate
+        (0, 100, 32, 0.0),
+    ],
+)
+def test_the_automatic_learning_rate_by_hand(n_epochs, n_rows, batch_size, share):
+    """0.003, and less by the square of the share of 600 steps that a run has."""
+    rate = learning_rate("auto", n_epochs, n_rows, batch_size)
+    assert rate == pytest.approx(0.003 * share**2)
+
+
 def test_small_data_are_not_evaluated_in_every_epoch():
     for n_rows in (1, 30, 64, 100, 320, 5000):
         _, every = training_epochs("auto", n_rows, 32)
@@ -42,7 +76,7 @@ def test_devices():
     assert resolve_device("auto").type == expected
 
 
-@pytest.mark.parametrize("device", ["quantum", "cuda:99", "", "cpu:x"])
+@pytest.mark.parametrize("device", ["quantum", "cuda:99", "", "cpu:x", "meta"])
 def test_unknown_devices_are_named(device):
     with pytest.raises(ValueError, match=rf"device '{device}' cannot be used .*'auto', 'cpu'"):
         resolve_device(device)
