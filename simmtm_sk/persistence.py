@@ -14,6 +14,7 @@ import json
 import os
 import pickle
 import zipfile
+import zlib
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -175,7 +176,7 @@ def from_bytes(content: bytes, origin: str, params: dict[str, Any]) -> Any:
         with zipfile.ZipFile(BytesIO(content)) as archive:
             config = json.loads(archive.read("config.json"))
             weights = archive.read("weights.safetensors")
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, ValueError) as error:
         raise ArtifactError(f"{origin} is not an artifact of simmtm_sk ({error}).") from error
     if not isinstance(config, dict) or config.get("format") != "simmtm_sk":
         raise ArtifactError(f"{origin} is not an artifact of simmtm_sk.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 from pathlib import Path
-from pickle import PicklingError
 from typing import Any, ClassVar
 
 import joblib
@@ -34,8 +33,9 @@ from .interop import SktimeSklearnBridge, check_series, instance_index, is_table
 from .nn.masking import MaskFunction
 from .nn.model import Objective, SimMTM
 from .persistence import SafeArtifactMixin
-from .training.loop import History, Plan, format_record
-from .training.pretraining import Pretraining, pretrain
+from .training.loop import Plan, format_record
+from .training.pretraining import Pretraining
+from .training.runs import run
 from .training.settings import (
     autocast_dtype,
     learning_rate,
@@ -320,11 +320,6 @@ class SimMTMTransformer(
         settings = self._pretraining(len(rows), device)
         network = settings.network(rows.n_channels, rows.length)
         network.level.fit(all_levels(self._by_row(values)))
-        checkpoint = None
-        if self.checkpoint_dir is not None:
-            # named after data and settings: another fold or candidate never continues this run
-            checkpoint = Path(self.checkpoint_dir) / f"{_run_name(settings, values)}.pt"
-
         context = self._init_callback_context(max_subtasks=settings.plan.n_evaluations)
         context.call_on_fit_task_begin(estimator=self, X=X)
 
@@ -335,15 +330,16 @@ class SimMTMTransformer(
             task.call_on_fit_task_begin(estimator=self, X=X)
             return bool(task.call_on_fit_task_end(estimator=self, X=X))
 
-        options = {"compile": self.compile, "checkpoint": checkpoint, "on_epoch": on_epoch}
-        ignored = ["rows", "network", "settings", "options"]
-        run = check_memory(self.memory).cache(_pretrained, ignore=ignored)
-        name = None if self.memory is None else _run_name(settings, values)
-        try:
-            weights, self.history_ = run(name, rows, network, settings, options)
-            network.load_state_dict(weights)
-        except _UnfinishedError as unfinished:
-            self.history_ = unfinished.history
+        self.history_ = run(
+            network,
+            rows,
+            settings,
+            values,
+            memory=None if self.memory is None else check_memory(self.memory),
+            checkpoint_dir=None if self.checkpoint_dir is None else Path(self.checkpoint_dir),
+            compile=self.compile,
+            on_epoch=on_epoch,
+        )
         self.network_ = network
         self.n_epochs_ = int(self.history_[-1]["epoch"]) if self.history_ else 0
         self._n_features_out = self._count_features()
@@ -569,39 +565,6 @@ class SimMTMTransformer(
             "projection_dim": 4,
         }
         return [small, {**small, "n_masks": 1, "constraint_weight": "learned", "layers": "last"}]
-
-
-class _UnfinishedError(Exception):
-    """Carries the history of an interrupted run past the cache, which keeps only whole ones."""
-
-    def __init__(self, history: History) -> None:
-        super().__init__()
-        self.history = history
-
-
-def _pretrained(
-    name: str | None,
-    rows: Rows,
-    network: SimMTM,
-    settings: Pretraining,
-    options: dict[str, Any],
-) -> tuple[dict[str, Tensor], History]:
-    """Pre-train in place and return the weights; ``memory`` caches them under ``name`` alone."""
-    history, complete = pretrain(network, rows, settings, **options)
-    if not complete:
-        raise _UnfinishedError(history)
-    return network.state_dict(), history
-
-
-def _run_name(settings: Pretraining, values: Values) -> str:
-    """Name a run by everything that decides its result, data and settings."""
-    try:
-        return str(joblib.hash((settings, values)))
-    except (PicklingError, AttributeError, TypeError) as error:
-        raise ValueError(
-            "checkpoint_dir and memory need parameters that can be pickled: a masking function or "
-            f"an encoder class must be defined in a module, not in a function ({error})."
-        ) from error
 
 
 def _dtype(values: Values) -> torch.dtype:

@@ -44,9 +44,26 @@ def test_the_network_itself_stays_as_it_was(network):
     out = inference.over_rows(network, Rows(panel()), torch.float64, project)
     assert out.dtype == torch.float64
     assert not out.requires_grad
+    assert {weights.dtype for weights in network.parameters()} == {torch.float32}
     for name, weights in network.state_dict().items():
-        assert weights.dtype == torch.float32
+        assert weights.dtype == before[name].dtype
         assert torch.equal(weights, before[name])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_network_runs_in_the_dtype_asked_for_and_its_scaler_in_float64(network, dtype):
+    seen = []
+
+    def remember(model, x, observed, within):
+        seen.append(model)
+        return model.project(x, observed, within)
+
+    values = panel().astype(np.float32 if dtype == torch.float32 else np.float64)
+    assert inference.over_rows(network, Rows(values), dtype, remember).dtype == dtype
+    assert all(model is not network and not model.training for model in seen)
+    assert {weights.dtype for model in seen for weights in model.parameters()} == {dtype}
+    scalers = [model.level for model in seen] + [network.level]
+    assert {x.dtype for scaler in scalers for x in scaler.buffers()} == {torch.float64}
 
 
 def test_dropout_is_off():
@@ -94,7 +111,7 @@ def test_the_network_gets_raw_values():
 def test_all_levels_by_hand():
     """Means of all channels, then logarithms of their standard deviations."""
     values = np.array([[[1.0, 3.0, np.nan], [5.0, 5.0, 5.0]], [[np.nan] * 3, [0.0, 0.0, 6.0]]])
-    expected = [[2, 5, 0, np.log(1e-12)], [0, 2, 0, np.log(np.sqrt(8))]]
+    expected = [[2, 5, 0, np.log(1e-12)], [np.nan, 2, np.nan, np.log(np.sqrt(8))]]
     np.testing.assert_allclose(inference.all_levels(values), expected)
 
 
@@ -136,6 +153,25 @@ def test_missing_points_are_filled_with_what_the_network_says():
     rebuilt = inference.rebuilt_values(Perfect(2.0), values, Rows(values), torch.float64).numpy()
     seen = values[0, 1][~np.isnan(values[0, 1])]
     np.testing.assert_allclose(rebuilt[0, 1, 4:7], seen.mean() + 2 * seen.std())
+
+
+@pytest.mark.parametrize("max_length", [4, 5, 20, None])
+def test_a_gap_longer_than_a_window_gets_the_mean_and_the_end_nothing(max_length):
+    values = panel(2, 1) * 100 + 7
+    values[0, :, 5:14] = np.nan
+    values[0, :, 17:] = np.nan
+    rows = Rows(values, max_length)
+    assert rows.ends.tolist() == [17, 20]
+    rebuilt = inference.rebuilt_values(Perfect(), values, rows, torch.float64).numpy()
+    seen = ~np.isnan(values)
+    np.testing.assert_allclose(rebuilt[seen], values[seen], rtol=1e-9)
+    assert np.isnan(rebuilt[0, 0, 17:]).all()
+    covered = np.zeros(17, bool)
+    for series, start in zip(rows.series, rows.start, strict=True):
+        if series == 0:
+            covered[start : start + rows.length] = True
+    assert covered.all() == (max_length in (20, None))
+    np.testing.assert_allclose(rebuilt[0, 0, :17][~covered], np.nanmean(values[0]), rtol=1e-9)
 
 
 def test_hidden_error_of_the_mean_is_about_one():

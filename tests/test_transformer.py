@@ -786,13 +786,13 @@ def test_score_is_in_units_of_each_series(learned):
     constant[50:], single[50:, :, 1:] = 7.0, np.nan
     assert trained.score(constant) == pytest.approx(trained.score(single), rel=1e-9)
     assert trained.score(constant) != trained.score(held_out)
-    with pytest.raises(ValueError, match="score needs series"):
+    with pytest.raises(ValueError, match="score needs series that vary"):
         trained.score(np.zeros((3, 1, 40)))
     assert trained.score(held_out, y=np.zeros(60)) == trained.score(held_out)
 
 
 def test_score_needs_more_than_one_point(fitted):
-    with pytest.raises(ValueError, match="score needs series of more than one point"):
+    with pytest.raises(ValueError, match="score needs series that vary, of more than one point"):
         fitted["conv"].score(X[:, :, :1])
 
 
@@ -1229,7 +1229,7 @@ def no_training(monkeypatch):
     def train(*args, **kwargs):
         pytest.fail("pre-training was started")
 
-    monkeypatch.setattr("simmtm_sk.transformer.pretrain", train)
+    monkeypatch.setattr("simmtm_sk.training.runs.pretrain", train)
 
 
 @pytest.mark.parametrize(

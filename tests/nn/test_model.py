@@ -32,7 +32,9 @@ def build(name, objective=FULL, dtype=torch.float64):
     n_channels = 1 if encoder.channel_independent else 2
     torch.manual_seed(0)
     backbone = encoder.build(n_channels=n_channels, length=LENGTH)
-    network = SimMTM(backbone, n_channels, 4, objective).to(dtype)
+    network = SimMTM(backbone, n_channels, 4, objective)
+    if dtype == torch.float64:  # in a float32 network the statistics of levels stay in float64
+        network = network.double()
     with torch.no_grad():  # as if learned from training series like those of `batch`
         network.level.center.copy_(torch.tensor([4.0] * n_channels + [1.0] * n_channels))
         network.level.spread.copy_(torch.tensor([2.0] * n_channels + [0.3] * n_channels))

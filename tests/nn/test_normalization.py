@@ -162,7 +162,8 @@ def test_levels_equal_numpy(shape, dtype, tolerance):
 def test_levels_equal_slow_version(share):
     """Channels with no visible point, or a single one, among others."""
     values, visible = random_case((30, 3, 7), share=share)
-    torch.testing.assert_close(levels(values, visible), slow.levels(values, visible))
+    expected = slow.levels(values, visible)
+    torch.testing.assert_close(levels(values, visible), expected, equal_nan=True)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -170,7 +171,7 @@ def test_levels_of_constant_and_unobserved_channels(dtype):
     values = torch.tensor([[[7.0] * 4, [torch.nan] * 4, [1.0, 3.0, 1.0, 3.0]]], dtype=dtype)
     got = levels(values, ~values.isnan())
     lowest = np.log(1e-12)
-    np.testing.assert_allclose(got, [[7, 0, 2, lowest, 0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(got, [[7, np.nan, 2, lowest, np.nan, 0]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -178,7 +179,10 @@ def test_levels_of_constant_and_unobserved_channels(dtype):
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.6])
 def test_hidden_values_change_no_bit_of_a_level(dtype, poison, share):
     values, visible = random_case((30, 2, 13), dtype, seed=4, share=share)
-    assert levels(values.masked_fill(~visible, poison), visible).equal(levels(values, visible))
+    got = levels(values.masked_fill(~visible, poison), visible)
+    unseen = ~visible.any(-1).repeat(1, 2)
+    assert got.isnan().equal(unseen)
+    torch.testing.assert_close(got, levels(values, visible), rtol=0, atol=0, equal_nan=True)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -294,6 +298,73 @@ def test_float32_scaler_keeps_the_digits_of_float64_levels(offset):
     torch.testing.assert_close(
         LevelScaler(2).fit(shifted)(shifted), expected, rtol=1e-4, atol=1e-4, check_dtype=False
     )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_scaler_works_in_float64_whatever_the_dtype_of_the_levels(dtype):
+    level = random_levels(dtype=dtype)
+    scaler = LevelScaler(2).fit(level)
+    assert {x.dtype for x in scaler.state_dict().values()} == {torch.float64}
+    expected = level.double().numpy()
+    np.testing.assert_allclose(scaler.center, expected.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(scaler.spread, expected.std(0), rtol=1e-12)
+    assert scaler(level).dtype == torch.float64
+
+
+def with_unknown(level, seed=3, share=0.3):
+    """Some channels of some series without a visible point: mean and logarithm are NaN."""
+    generator = torch.Generator().manual_seed(seed)
+    unknown = torch.rand(len(level), level.shape[1] // 2, generator=generator) < share
+    return level.masked_fill(unknown.repeat(1, 2), torch.nan)
+
+
+def test_scaler_is_fitted_to_known_levels_alone():
+    level = with_unknown(random_levels(n_channels=3))
+    scaler = LevelScaler(3).fit(level)
+    known = level.numpy()
+    assert 0 < np.isnan(known).sum() < known.size
+    np.testing.assert_allclose(scaler.center, np.nanmean(known, 0), rtol=1e-12)
+    np.testing.assert_allclose(scaler.spread, np.nanstd(known, 0), rtol=1e-12)
+
+
+def test_unknown_levels_become_zero_and_known_ones_do_not_notice():
+    level = random_levels(n_channels=3)
+    scaler = LevelScaler(3).fit(level)
+    unknown = with_unknown(level)
+    expected = scaler(level).masked_fill(unknown.isnan(), 0)
+    assert scaler(unknown).equal(expected)
+    assert LevelScaler(3)(unknown).equal(unknown.nan_to_num(0).clamp(-5, 5))
+
+
+def test_a_channel_never_seen_in_fit_is_zero_ever_after():
+    level = random_levels()
+    seen = level.clone()
+    seen[:, [1, 3]] = torch.nan
+    scaler = LevelScaler(2).fit(seen)
+    assert all(x.isnan().sum() == 0 for x in scaler.state_dict().values())
+    scaled = scaler(level)
+    assert (scaled[:, [1, 3]] == 0).all()
+    expected = LevelScaler(1).fit(level[:, [0, 2]])(level[:, [0, 2]])
+    torch.testing.assert_close(scaled[:, [0, 2]], expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("share", "kept"), [(0.5e-3, False), (2e-3, True)])
+@pytest.mark.parametrize("rest", ["constant", "unobserved"])
+def test_the_threshold_is_the_median_over_varying_observed_rows(dtype, share, kept, rest):
+    """Three series vary, by 1, 4 and 100; nine others have no scale that could count."""
+    values = torch.zeros(12, 1, 2, dtype=dtype)
+    scale = torch.tensor([1.0, 4.0, 100.0], dtype=dtype)[:, None]
+    values[:3, 0] = scale * torch.tensor([-1.0, 1.0], dtype=dtype)
+    values[3:] = 0.0 if rest == "constant" else torch.nan
+    level = levels(values, ~values.isnan())
+    # means with a spread of `share` median scales; those of unobserved rows stay unknown
+    signs = torch.tensor([1.0, -1.0, 0.0], dtype=dtype).repeat(4)
+    level[:, 0] += 4 * share * 1.5**0.5 * signs
+    scaled = LevelScaler(1).fit(level)(level)[:, 0]
+    known = ~level[:, 0].isnan()
+    expected = (1.5**0.5 * signs).double().masked_fill(~known, 0) * kept
+    torch.testing.assert_close(scaled, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e30, 1e100])

@@ -47,15 +47,15 @@ def normalized(values, visible):
 
 
 def levels(values, visible):
-    """Means, then log standard deviations of the channels of each (C, L) row; float64."""
+    """Means, then log standard deviations of the channels of each (C, L) row; unseen = NaN."""
     out = []
     for row, seen in zip(values.tolist(), visible.tolist(), strict=True):
         means, logs = [], []
         for channel, shows in zip(row, seen, strict=True):
             shown = [v for v, s in zip(channel, shows, strict=True) if s]
             if not shown:
-                means.append(0.0)
-                logs.append(0.0)
+                means.append(math.nan)
+                logs.append(math.nan)
                 continue
             mean = math.fsum(shown) / len(shown)
             std = math.sqrt(math.fsum((v - mean) ** 2 for v in shown) / len(shown))
