@@ -18,7 +18,7 @@ class ConvEncoder(BaseEstimator):
     ----------
     d_model : int, default=64
         Width of every layer.
-    n_layers : int, default=6
+    n_layers : int, default=8
         Residual blocks of one convolution each. Block i looks ``(kernel_size // 2) * 2**i`` points
         to either side; blocks that would only look beyond the series are left out.
     kernel_size : int, default=5
@@ -36,7 +36,7 @@ class ConvEncoder(BaseEstimator):
     channel_independent = False
 
     def __init__(
-        self, *, d_model: int = 64, n_layers: int = 6, kernel_size: int = 5, dropout: float = 0.0
+        self, *, d_model: int = 64, n_layers: int = 8, kernel_size: int = 5, dropout: float = 0.0
     ) -> None:
         self.d_model = d_model
         self.n_layers = n_layers

@@ -166,7 +166,7 @@ class SimMTMTransformer(
     two-dimensional array is a table. NaN marks missing values.
 
     *Size of the embedding.* With the default encoder and pooling, 3 statistics × (layers + 1) ×
-    ``d_model`` + 2 × channels numbers, 1346 for one channel of at least 33 points; for
+    ``d_model`` + 2 × channels numbers, 1730 for one channel of at least 129 points; for
     channel-independent encoders, that many for each channel.
 
     *What a hidden point can do:* nothing. Masked and missing values take part in no statistic, no
@@ -184,7 +184,7 @@ class SimMTMTransformer(
     >>> X, y = load_dataset("GunPoint", split="train")
     >>> embed = SimMTMTransformer(encoder=ConvEncoder(d_model=8), num_epochs=2, random_state=0)
     >>> embed.fit_transform(X).shape
-    (50, 170)
+    (50, 218)
     """
 
     _tags: ClassVar[dict[str, Any]] = {
