@@ -52,32 +52,32 @@ def pool_table() -> pd.DataFrame:
 
 def gain_table() -> pd.DataFrame:
     """SimMTM minus untrained, paired over sets and seeds, with its standard error."""
+    compared = [("small", "all labels", ["all"]), ("pool", "all three", ["k1", "k5", "k10"])]
+    compared += [("pool", f"{k} per class", [f"k{k}"]) for k in (1, 5, 10)]
     table = []
-    for regime, metrics in (
-        ("small", ["test_all"]),
-        ("pool", ["test_k1", "test_k5", "test_k10"]),
-    ):
+    for regime, labels, names in compared:
         rows = scores(regime)
         for suffix in ("", ", patches"):
-            for metric in metrics:
-                wide = rows[rows["metric"] == metric].pivot_table(
+            for part in ("cv" if regime == "small" else "val", "test"):
+                wide = rows[rows["metric"].isin([f"{part}_{name}" for name in names])].pivot_table(
                     index=["task", "seed"], columns="method", values="accuracy"
                 )
                 if f"SimMTM{suffix}" not in wide:
                     continue
                 gain = (wide[f"SimMTM{suffix}"] - wide[f"untrained{suffix}"]).dropna()
                 sets = gain.groupby("task").mean()
-                label = "all labels" if metric == "test_all" else f"{metric[6:]} labels per class"
                 table.append(
                     {
-                        "regime": f"{regime}{suffix}, {label}",
+                        "": f"{regime}{suffix}",
+                        "labels": labels,
+                        "part": part,
                         "mean gain": f"{gain.mean():+.4f}",
                         "standard error": f"{gain.std() / np.sqrt(len(gain)):.4f}",
                         "sets better / worse": f"{(sets > 0).sum()} / {(sets < 0).sum()}",
                         "pairs": str(len(gain)),
                     }
                 )
-    return pd.DataFrame(table).set_index("regime")
+    return pd.DataFrame(table).set_index("")
 
 
 def study_rows() -> pd.DataFrame:
@@ -150,17 +150,13 @@ def insert(path: Path, name: str, text: str) -> None:
     path.write_text(pattern.sub(lambda m: f"{m[1]}\n{text}\n{m[3]}", content), "utf-8")
 
 
-TABLES = {
-    "small": small_table,
-    "pool": pool_table,
-    "gain": gain_table,
-    "variants": variant_table,
-    "poolings": pooling_table,
-}
+TABLES = {"small": small_table, "pool": pool_table, "gain": gain_table}
+STUDY_TABLES = {"variants": variant_table, "poolings": pooling_table}
 
 
 def main() -> None:
-    for name, table in TABLES.items():
+    studied = all((RESULTS / f"study_{regime}.csv").exists() for regime in ("small", "pool"))
+    for name, table in (TABLES | STUDY_TABLES if studied else TABLES).items():
         insert(ROOT / "docs" / "results.rst", name, restructured(table()))
     pool = scores("pool")
     pool = pool[pool["metric"].str.startswith("test_k")]
