@@ -90,8 +90,8 @@ class LevelScaler(nn.Module):
     --------
     >>> import torch
     >>> scaler = LevelScaler(1).fit(torch.tensor([[1.0, 0.0], [3.0, 0.0]]))
-    >>> scaler(torch.tensor([[4.0, 0.5]]))
-    tensor([[2., 0.]])
+    >>> scaler(torch.tensor([[4.0, 0.5]])).tolist()
+    [[2.0, 0.0]]
     """
 
     center: Tensor
