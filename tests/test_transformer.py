@@ -579,11 +579,11 @@ def test_size_of_the_default_embedding():
     """As the documentation of the class says."""
     assert SimMTMTransformer().pooling == ("max", "std", "ppv", "scale")
     assert set(SimMTMTransformer().pooling) < set(POOLINGS)
-    for length, n_layers in ((33, 6), (500, 6), (20, 5), (2, 1)):
+    for length, n_layers in ((129, 8), (500, 8), (128, 7), (20, 5), (2, 1)):
         panel = np.random.default_rng(0).normal(size=(4, 1, length))
         n_features = SimMTMTransformer(num_epochs=0).fit_transform(panel).shape[1]
         assert n_features == 3 * (n_layers + 1) * 64 + 2
-        assert n_features == 1346 or length < 33
+        assert n_features == 1730 or length < 129
     patch = SimMTMTransformer(num_epochs=0, encoder=ENCODERS["patch"])
     assert patch.fit_transform(X).shape[1] == 2 * (3 * 2 * 4 + 2)  # for each of two channels
 
