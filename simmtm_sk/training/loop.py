@@ -82,8 +82,13 @@ class _Progress:
 
     epoch: int = 0
     best: float = math.inf
-    best_epoch: int = 0
     stale: int = 0
+
+    def improved(self, criterion: float) -> bool:
+        """Take note of an evaluation; whether it is the best so far."""
+        better = criterion < self.best
+        self.best, self.stale = (criterion, 0) if better else (self.best, self.stale + 1)
+        return better
 
 
 def train(
@@ -154,12 +159,8 @@ def train(
                 model.eval()
                 with torch.no_grad():
                     record |= {f"valid_{name}": value for name, value in evaluate().items()}
-                if record["valid_criterion"] < progress.best:
-                    progress.best, progress.stale = record["valid_criterion"], 0
-                    progress.best_epoch = progress.epoch
+                if progress.improved(record["valid_criterion"]):
                     best_weights = copy.deepcopy(model.state_dict())
-                else:
-                    progress.stale += 1
             record["seconds"] = time.perf_counter() - started
             history.append(record)
             if checkpoint is not None:
