@@ -1,6 +1,7 @@
 """The yardsticks of every study: linear probes on embeddings, and one CSV row per measurement."""
 
 import csv
+import fcntl
 import subprocess
 import warnings
 import zlib
@@ -102,17 +103,15 @@ def provenance() -> dict[str, str]:
 
 
 def append_row(path: Path | str, row: dict[str, object]) -> None:
-    """Append a row to a CSV file, with a header if the file is new."""
-    path = Path(path)
-    new = not path.exists()
-    if not new:
-        with path.open(newline="") as file:
-            header = next(csv.reader(file))
-        if header != list(row):
+    """Append a row to a CSV file, with a header if the file is new; many processes may do so."""
+    with Path(path).open("a+", newline="") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        header = next(csv.reader(file), None)
+        if header is not None and header != list(row):
             raise ValueError(f"{path} has the columns {header}, the row {list(row)}.")
-    with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, list(row), lineterminator="\n")
-        if new:
+        if header is None:
             writer.writeheader()
         writer.writerow(row)
 

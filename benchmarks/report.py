@@ -97,7 +97,9 @@ def main() -> None:
         if time.monotonic() > stop:
             print("time limit reached")
             return
-        estimator = SimMTMTransformer(**METHODS[run["method"]], random_state=run["seed"])
+        estimator = SimMTMTransformer(
+            **METHODS[run["method"]], precision="float32", random_state=run["seed"]
+        )
         score = REGIMES[run["regime"]][1]
         scores, seconds = score(run["task"], estimator, arguments.data_home)
         for metric, probe, accuracy in scores:

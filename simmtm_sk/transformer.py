@@ -107,7 +107,8 @@ class SimMTMTransformer(
         channel-independent), hence of neighbours to rebuild from.
     lr : float > 0 or "auto", default="auto"
         Peak learning rate of AdamW, after a linear warm-up and before a cosine decay. "auto" is
-        0.003, and less for runs of fewer than 600 steps, by the square of their share of 600.
+        0.003; in runs of fewer than 600 steps the encoder (not the heads, which are only there
+        for pre-training) learns at less, by the square of their share of 600.
     weight_decay : float >= 0, default=0.01
         Weight decay of AdamW.
     validation_fraction : float in [0, 1), default=0.1
@@ -474,10 +475,12 @@ class SimMTMTransformer(
         else:
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         n_epochs, evaluate_every = training_epochs(self.num_epochs, n_train, self.batch_size)
+        lr, share = learning_rate(self.lr, n_epochs, n_train, self.batch_size)
         plan = Plan(
             n_epochs=n_epochs,
             batch_size=int(self.batch_size),
-            lr=learning_rate(self.lr, n_epochs, n_train, self.batch_size),
+            lr=lr,
+            encoder_lr_share=share,
             weight_decay=float(self.weight_decay),
             seed=seed,
             patience=self.patience,

@@ -36,6 +36,8 @@ class Plan:
         Passes over the rows, and the largest number of rows in a step.
     lr, weight_decay : float
         Peak learning rate and decay of AdamW.
+    encoder_lr_share : float
+        The part of a model that is named ``backbone`` learns at this share of the rate.
     seed : int
         Every epoch's shuffling, masks and dropout follow from it and the epoch's number, so that a
         resumed run continues exactly as an uninterrupted one.
@@ -54,6 +56,7 @@ class Plan:
     lr: float
     weight_decay: float
     seed: int
+    encoder_lr_share: float = 1.0
     patience: int | None = None
     evaluate_every: int = 1
     warmup: float = 0.1
@@ -136,7 +139,7 @@ def train(
     """
     fused = device.type in ("cpu", "cuda")
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=plan.lr, weight_decay=plan.weight_decay, fused=fused
+        _parameter_groups(model, plan), lr=plan.lr, weight_decay=plan.weight_decay, fused=fused
     )
     progress, history, complete = _Progress(), History(), True
     best_weights: dict[str, Tensor] | None = None
@@ -191,6 +194,14 @@ def train(
     return history, complete
 
 
+def _parameter_groups(model: nn.Module, plan: Plan) -> list[dict[str, Any]]:
+    """Split encoder and heads, each with its share of the learning rate."""
+    named = list(model.named_parameters())
+    encoder = [p for name, p in named if name.startswith("backbone.")]
+    heads = [p for name, p in named if not name.startswith("backbone.")]
+    return [{"params": encoder, "share": plan.encoder_lr_share}, {"params": heads, "share": 1.0}]
+
+
 def _run_epoch(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -227,7 +238,7 @@ def _step(
 ) -> dict[str, Any]:
     """One optimiser step; returns the losses, detached and still on the device."""
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group["share"]
     optimizer.zero_grad(set_to_none=True)
     losses["total"].backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(model.parameters(), plan.max_grad_norm)

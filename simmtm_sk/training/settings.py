@@ -55,13 +55,17 @@ def training_epochs(num_epochs: int | str, n_rows: int, batch_size: int) -> tupl
     return int(num_epochs), max(1, round(10 / steps_per_epoch))
 
 
-def learning_rate(lr: float | str, n_epochs: int, n_rows: int, batch_size: int) -> float:
-    """Return the peak learning rate; "auto" is lower for runs of less than `FULL_STEPS` steps.
+def learning_rate(
+    lr: float | str, n_epochs: int, n_rows: int, batch_size: int
+) -> tuple[float, float]:
+    """Return the peak learning rate, and the share of it that the encoder learns at.
 
-    A short run at the full rate moves every weight as far as a long one could, without the time
-    to arrive anywhere: the variety of the initial filters is lost and nothing gained for it.
+    "auto" is `FULL_RATE`; in runs of less than `FULL_STEPS` steps the encoder learns more slowly.
+    At the full rate a short run moves every weight as far as a long one could, without the time to
+    arrive anywhere: the variety of the initial filters is lost and nothing gained for it. Projector
+    and decoder have no such variety to lose, and start from nothing.
     """
     if not isinstance(lr, str):
-        return float(lr)
+        return float(lr), 1.0
     n_steps = n_epochs * -(-n_rows // batch_size)
-    return FULL_RATE * min(1.0, n_steps / FULL_STEPS) ** 2
+    return FULL_RATE, min(1.0, n_steps / FULL_STEPS) ** 2

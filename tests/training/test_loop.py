@@ -71,6 +71,16 @@ def test_every_step_uses_its_learning_rate():
     assert [record["lr"] for record in history] == pytest.approx(rates[2::3])
 
 
+def test_the_encoder_learns_at_its_share_of_the_rate():
+    """With gradients of constant sign AdamW moves by the learning rate, whatever their size."""
+    model = nn.Module()
+    model.backbone, model.head = Point(), Point()
+    losses = lambda index, generator: {"total": model.backbone.x.sum() + model.head.x.sum()}  # noqa: E731
+    train(model, plan(encoder_lr_share=0.25), 4, losses, device=CPU)
+    assert model.head.x.item() < -0.1
+    assert model.backbone.x.item() == pytest.approx(0.25 * model.head.x.item(), rel=1e-3)
+
+
 def test_weight_decay_is_decoupled():
     model = Point(start=1.0)
     wanted = plan(weight_decay=0.5, n_epochs=4, batch_size=1)
