@@ -1,7 +1,9 @@
 """Self-supervised pre-training for time series, as scikit-learn and sktime estimators."""
 
+from .classifier import SimMTMClassifier
 from .encoders import ConvEncoder, PatchEncoder, PointEncoder
 from .persistence import ArtifactError, load, save
+from .regressor import SimMTMRegressor
 from .transformer import SimMTMTransformer
 
 __all__ = [
@@ -9,6 +11,8 @@ __all__ = [
     "ConvEncoder",
     "PatchEncoder",
     "PointEncoder",
+    "SimMTMClassifier",
+    "SimMTMRegressor",
     "SimMTMTransformer",
     "load",
     "save",

@@ -26,6 +26,7 @@ import safetensors
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
 
 FORMAT_VERSION = 1
 
@@ -158,7 +159,7 @@ def to_bytes(estimator: Any) -> bytes:
         "format_version": FORMAT_VERSION,
         "package_version": version("simmtm_sk"),
         "class": type(estimator).__name__,
-        "params": {k: _encoded(v) for k, v in estimator.get_params(deep=False).items()},
+        "params": encoded_params(estimator),
         "state": state,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
@@ -222,8 +223,21 @@ def _with_suffix(path: str | Path) -> Path:
     return path if path.suffix == ".zip" else path.with_name(path.name + ".zip")
 
 
+def encoded_params(estimator: BaseEstimator) -> dict[str, Any]:
+    """Return the parameters of an estimator as JSON."""
+    return {k: _encoded(v) for k, v in estimator.get_params(deep=False).items()}
+
+
+def decoded_params(params: dict[str, Any], template: Any) -> dict[str, Any]:
+    """Undo `encoded_params`; what could not be saved is taken from ``template``, if not None."""
+    return {
+        k: getattr(template, k) if template is not None and _is_unsaved(v) else _decoded(v, k)
+        for k, v in params.items()
+    }
+
+
 def _encoded(value: Any) -> Any:
-    """Return a parameter as JSON; encoders become their class and parameters."""
+    """Return a parameter as JSON; estimators and encoders become their class and parameters."""
     import simmtm_sk
 
     if isinstance(value, np.generic):
@@ -232,18 +246,22 @@ def _encoded(value: Any) -> Any:
         return value
     if isinstance(value, tuple | list):
         return {"tuple": [_encoded(v) for v in value]}
+    if isinstance(value, dict):  # keys may be numbers
+        return {"dict": [[_encoded(k), _encoded(v)] for k, v in value.items()]}
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, joblib.Memory):
         return None  # a cache belongs to a machine
+    if isinstance(value, FrozenEstimator):
+        return {"frozen": _encoded(value.estimator)}
     if isinstance(value, BaseEstimator) and type(value) in vars(simmtm_sk).values():
-        params = value.get_params(deep=False)
-        return {
-            "class": type(value).__name__,
-            "params": {k: _encoded(v) for k, v in params.items()},
-        }
+        return {"class": type(value).__name__, "params": encoded_params(value)}
     named = value if hasattr(value, "__qualname__") else type(value)
     return {"not_saved": f"{named.__module__}.{named.__qualname__}"}
+
+
+def _is_unsaved(value: Any) -> bool:
+    return isinstance(value, dict) and "not_saved" in value
 
 
 def _decoded(value: Any, name: str) -> Any:
@@ -251,9 +269,14 @@ def _decoded(value: Any, name: str) -> Any:
         return value
     if "tuple" in value:
         return tuple(_decoded(v, name) for v in value["tuple"])
+    if "dict" in value:
+        return {_decoded(k, name): _decoded(v, name) for k, v in value["dict"]}
+    if "frozen" in value:
+        return FrozenEstimator(_decoded(value["frozen"], name))
     if "class" in value:
-        return _class_of(value["class"])(**{k: _decoded(v, k) for k, v in value["params"].items()})
+        params = {k: _decoded(v, name) for k, v in value["params"].items()}
+        return _class_of(value["class"])(**params)
     raise ArtifactError(
-        f"the parameter {name!r} was an object that cannot be saved ({value.get('not_saved')}); "
-        f"give it to load: load(path, {name}=...)."
+        f"the parameter {name!r} was or held an object that cannot be saved "
+        f"({value.get('not_saved')}); give it to load: load(path, {name}=...)."
     )

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import with_callbacks
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_memory
 from sktime.transformations.base import BaseTransformer
@@ -38,6 +37,7 @@ from .training.pretraining import Pretraining
 from .training.runs import run
 from .training.settings import (
     autocast_dtype,
+    draw_seed,
     learning_rate,
     resolve_device,
     training_epochs,
@@ -470,10 +470,6 @@ class SimMTMTransformer(
 
     def _pretraining(self, n_rows: int, device: torch.device) -> Pretraining:
         n_train = n_rows - int(self.validation_fraction * n_rows)
-        if self.random_state is None:  # not from the global generator, which stays untouched
-            seed = int(np.random.default_rng().integers(2**31 - 1))
-        else:
-            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         n_epochs, evaluate_every = training_epochs(self.num_epochs, n_train, self.batch_size)
         lr, share = learning_rate(self.lr, n_epochs, n_train, self.batch_size)
         plan = Plan(
@@ -482,7 +478,7 @@ class SimMTMTransformer(
             lr=lr,
             encoder_lr_share=share,
             weight_decay=float(self.weight_decay),
-            seed=seed,
+            seed=draw_seed(self.random_state),
             patience=self.patience,
             evaluate_every=evaluate_every,
         )
@@ -509,9 +505,19 @@ class SimMTMTransformer(
         results = over_rows(self.network_, rows, dtype, function)
         return mean_over_windows(results, rows, n_parts).reshape(len(values), -1, results.shape[1])
 
+    def _statistics(self) -> tuple[str, ...]:
+        """Return the part of ``pooling`` that the network computes."""
+        return tuple(s for s in self.pooling if s != "scale")
+
+    def _scale(self, values: Values, dtype: torch.dtype) -> Tensor:
+        """Return the other part: (n_series, 2 n_channels), or no column without "scale"."""
+        if "scale" not in self.pooling:
+            return torch.zeros(len(values), 0, dtype=dtype)
+        return all_levels(values).nan_to_num(0.0).to(dtype)
+
     def _embed(self, values: Values, dtype: torch.dtype) -> Tensor:
-        statistics = tuple(s for s in self.pooling if s != "scale")
-        parts = []
+        statistics = self._statistics()
+        parts = [self._scale(values, dtype)]
         if statistics:
 
             def embed(
@@ -519,9 +525,7 @@ class SimMTMTransformer(
             ) -> Tensor:
                 return network.embed(x, observed, within, statistics, self.layers == "all")
 
-            parts.append(self._over_series(values, dtype, embed).flatten(1))
-        if "scale" in self.pooling:
-            parts.append(all_levels(values).nan_to_num(0.0).to(dtype))
+            parts.insert(0, self._over_series(values, dtype, embed).flatten(1))
         return torch.cat(parts, 1)
 
     def _count_features(self) -> int:

@@ -197,8 +197,8 @@ def train(
 def _parameter_groups(model: nn.Module, plan: Plan) -> list[dict[str, Any]]:
     """Split encoder and heads, each with its share of the learning rate."""
     named = list(model.named_parameters())
-    encoder = [p for name, p in named if name.startswith("backbone.")]
-    heads = [p for name, p in named if not name.startswith("backbone.")]
+    encoder = [p for name, p in named if "backbone" in name.split(".")]
+    heads = [p for name, p in named if "backbone" not in name.split(".")]
     return [{"params": encoder, "share": plan.encoder_lr_share}, {"params": heads, "share": 1.0}]
 
 

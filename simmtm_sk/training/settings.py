@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from sklearn.utils import check_random_state
 
 MIN_STEPS, MAX_STEPS = 30, 1000
+MIN_FINETUNING, MAX_FINETUNING = 60, 600
 FULL_RATE, FULL_STEPS = 3e-3, 600
+
+
+def draw_seed(random_state: int | np.random.RandomState | None) -> int:
+    """Return the one seed that a run follows from; None never touches numpy's global generator."""
+    if random_state is None:
+        return int(np.random.default_rng().integers(2**31 - 1))
+    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def resolve_device(device: str) -> torch.device:
@@ -51,6 +61,18 @@ def training_epochs(num_epochs: int | str, n_rows: int, batch_size: int) -> tupl
     steps_per_epoch = -(-n_rows // batch_size)
     if isinstance(num_epochs, str):
         wanted = min(max(MIN_STEPS, n_rows), MAX_STEPS)
+        num_epochs = max(1, round(wanted / steps_per_epoch))
+    return int(num_epochs), max(1, round(10 / steps_per_epoch))
+
+
+def finetuning_epochs(num_epochs: int | str, n_rows: int, batch_size: int) -> tuple[int, int]:
+    """Return the number of epochs with labels, and of epochs between evaluations.
+
+    "auto" takes twice as many steps as there are rows, from `MIN_FINETUNING` to `MAX_FINETUNING`.
+    """
+    steps_per_epoch = -(-n_rows // batch_size)
+    if isinstance(num_epochs, str):
+        wanted = min(max(MIN_FINETUNING, 2 * n_rows), MAX_FINETUNING)
         num_epochs = max(1, round(wanted / steps_per_epoch))
     return int(num_epochs), max(1, round(10 / steps_per_epoch))
 

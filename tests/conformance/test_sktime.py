@@ -1,12 +1,16 @@
-"""sktime's own suite for the class."""
+"""sktime's own suite for the classes."""
 
 import pytest
 from sktime.utils.estimator_checks import check_estimator, parametrize_with_checks
 
-from simmtm_sk import SimMTMTransformer
+from simmtm_sk import SimMTMClassifier, SimMTMRegressor, SimMTMTransformer
 
 
-@parametrize_with_checks([SimMTMTransformer], obj_varname="estimator", check_varname="test_name")
+@parametrize_with_checks(
+    [SimMTMTransformer, SimMTMClassifier, SimMTMRegressor],
+    obj_varname="estimator",
+    check_varname="test_name",
+)
 def test_sktime(estimator, test_name):
     check_estimator(estimator, tests_to_run=test_name, raise_exceptions=True, verbose=False)
 

@@ -1,0 +1,288 @@
+"""`SimMTMClassifier`: many series, few labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sktime.classification.base import BaseClassifier
+from torch import Tensor
+
+from .downstream import PretrainedEstimator, Values
+from .encoders import ConvEncoder
+from .probing import HEADS, classification_head
+from .training.finetuning import cross_entropy
+from .training.settings import draw_seed
+from .transformer import SimMTMTransformer
+
+
+class SimMTMClassifier(PretrainedEstimator, ClassifierMixin, BaseClassifier, BaseEstimator):
+    """Classify time series with a pre-trained encoder.
+
+    Works in scikit-learn's tools and in sktime's.
+
+    Parameters
+    ----------
+    transformer : SimMTMTransformer, FrozenEstimator, str, Path or None, default=None
+        Where the encoder comes from. None or a `SimMTMTransformer`: it is pre-trained in ``fit`` on
+        the training series, labelled or not, and its parameters can be tuned as
+        ``transformer__mask_ratio`` and so on. ``FrozenEstimator(fitted_transformer)`` or the path
+        of a saved one: its weights are taken as they are, and never changed in the original.
+    strategy : {"linear-probe", "fine-tune", "probe-then-fine-tune", "from-scratch"}, \
+default="linear-probe"
+        "linear-probe" leaves the encoder alone and solves for a linear head; "fine-tune" trains
+        encoder and head together, the head from zero; "probe-then-fine-tune" starts the head from
+        the linear probe; "from-scratch" is "fine-tune" without pre-training, the control that a
+        gain of pre-training has to be measured against.
+    head : {"auto", "ridge", "logistic"}, default="auto"
+        Kind of the linear probe; "auto" decides by cross-validation, see
+        `simmtm_sk.probing.classification_head`. Penalties are always chosen by cross-validation.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, as in scikit-learn.
+    num_epochs : int >= 1 or "auto", default="auto"
+        Passes over the labelled rows in fine-tuning; "auto" chooses by their number, see
+        `simmtm_sk.training.settings.finetuning_epochs`.
+    batch_size : int >= 1, default=32
+        Largest number of series in a step of fine-tuning.
+    lr : float > 0, default=0.001
+        Peak learning rate of the head in fine-tuning.
+    encoder_lr_share : float >= 0, default=1.0
+        The encoder learns at this share of ``lr``.
+    weight_decay : float >= 0, default=0.01
+        Weight decay of AdamW in fine-tuning.
+    dropout : float in [0, 1), default=0.0
+        Share of the features that a step of fine-tuning leaves out.
+    validation_fraction : float in [0, 1), default=0.2
+        Share of every class that is held out in fine-tuning to choose the best epoch on; nothing is
+        held out where that would be fewer than ten series.
+    patience : int >= 1 or None, default=10
+        Evaluations without improvement after which fine-tuning stops; None never stops early.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random, of the transformer too where it has none of its own.
+    verbose : int, default=0
+        1 prints a line per evaluation.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels seen in ``fit``.
+    transformer_ : SimMTMTransformer
+        The fitted encoder, fine-tuned if the strategy says so.
+    head_ : simmtm_sk.probing.LinearHead
+        Its softmax are the probabilities.
+    history_ : list of dict
+        Records of fine-tuning, as in `SimMTMTransformer`; empty for "linear-probe".
+
+    See Also
+    --------
+    SimMTMRegressor : For numbers.
+
+    Notes
+    -----
+    *Unlabelled series* take part in pre-training only. As in `sklearn.semi_supervised` they are
+    marked by the label -1, or by NaN or None; in arrays of strings "-1" is a class like any other.
+
+    *Input* is what `SimMTMTransformer` accepts; the length may differ between ``fit`` and
+    ``predict``.
+
+    *One class alone* in ``y`` warns and is predicted ever after, as everywhere in sktime.
+
+    Examples
+    --------
+    >>> from simmtm_sk import ConvEncoder, SimMTMClassifier, SimMTMTransformer
+    >>> from simmtm_sk.datasets import load_dataset
+    >>> X, y = load_dataset("ItalyPowerDemand", split="train")
+    >>> encoder = SimMTMTransformer(encoder=ConvEncoder(d_model=16), num_epochs=5)
+    >>> classifier = SimMTMClassifier(transformer=encoder, random_state=0).fit(X, y)
+    >>> X_test, y_test = load_dataset("ItalyPowerDemand", split="test")
+    >>> classifier.score(X_test, y_test) > 0.9
+    True
+    """
+
+    _tags: ClassVar[dict[str, Any]] = {
+        "authors": "simmtm_sk developers",
+        "maintainers": "simmtm_sk developers",
+        "python_dependencies": "torch",
+        "X_inner_mtype": "numpy3D",
+        "y_inner_mtype": "numpy1D",
+        "capability:multivariate": True,
+        "capability:missing_values": True,
+        "capability:unequal_length": True,
+        "capability:predict_proba": True,
+        "capability:class_weight": True,
+        "capability:categorical_in_X": False,
+        "capability:random_state": True,
+        "property:randomness": "derandomized",
+    }
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **PretrainedEstimator._parameter_constraints,
+        "head": [StrOptions(set(HEADS))],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        *,
+        transformer: SimMTMTransformer | FrozenEstimator | str | Path | None = None,
+        strategy: str = "linear-probe",
+        head: str = "auto",
+        class_weight: dict[Any, float] | str | None = None,
+        num_epochs: int | str = "auto",
+        batch_size: int = 32,
+        lr: float = 1e-3,
+        encoder_lr_share: float = 1.0,
+        weight_decay: float = 0.01,
+        dropout: float = 0.0,
+        validation_fraction: float = 0.2,
+        patience: int | None = 10,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.transformer = transformer
+        self.strategy = strategy
+        self.head = head
+        self.class_weight = class_weight
+        self.num_epochs = num_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.encoder_lr_share = encoder_lr_share
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.random_state = random_state
+        self.verbose = verbose
+        super().__init__()
+
+    def fit(self, X: Any, y: Any) -> SimMTMClassifier:
+        """Pre-train if need be, and fit the head.
+
+        Parameters
+        ----------
+        X : ndarray (n_series, n_channels, length) or (n_series, length), list, or sktime panel
+            As in `SimMTMTransformer.fit`; NaN = missing.
+        y : array-like of shape (n_series,)
+            Labels; see Notes of the class for unlabelled series.
+
+        Returns
+        -------
+        SimMTMClassifier
+            Itself, fitted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter, ``X`` or ``y`` cannot work; nothing has been trained then.
+        """
+        values = self._checked(X, y)
+        labels = np.asarray(y)
+        if labels.ndim == 1:
+            known = ~is_unlabelled(labels)
+            if not known.any():
+                raise ValueError("y has no label: every entry marks an unlabelled series.")
+            if not known.all() and len(np.unique(labels[known])) == 1:
+                raise ValueError(
+                    f"y has a single class, {labels[known][0]!r}, beside unlabelled series (-1, "
+                    "NaN or None). If -1 is a class of yours, give it another number or use text."
+                )
+            y = labels
+        fitted: SimMTMClassifier = super().fit(values, y)
+        return fitted
+
+    def _fit(self, X: Values, y: NDArray[Any]) -> SimMTMClassifier:
+        known = ~is_unlabelled(y)
+        values, labels = X[known], y[known]
+        self.classes_, target = np.unique(labels, return_inverse=True)
+        self.n_classes_ = len(self.classes_)
+        self._class_dictionary = {label: i for i, label in enumerate(self.classes_)}
+        weight = compute_class_weight(self.class_weight, classes=self.classes_, y=labels)
+        seed = draw_seed(self.random_state)
+        self.transformer_ = self._fit_encoder(X, seed)
+        self.history_ = []
+        E = self._embed(values)
+        start = None
+        if self.strategy in ("linear-probe", "probe-then-fine-tune"):
+            start = classification_head(E, target, self.head, dict(enumerate(weight)))
+        if start is not None and self.strategy == "linear-probe":
+            self.head_ = start
+        else:
+            loss = cross_entropy(torch.tensor(weight))
+            classes = torch.tensor(target)
+            self.head_ = self._train(values, E, start, classes, loss, self.n_classes_, target, seed)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the label of every series.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_series,)
+        """
+        self.check_is_fitted()
+        predicted: NDArray[Any] = super().predict(self._values(X))
+        return predicted
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Predict the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_series, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        self.check_is_fitted()
+        probabilities: NDArray[np.float64] = super().predict_proba(self._values(X))
+        return probabilities
+
+    def _predict_proba(self, X: Values) -> NDArray[np.float64]:
+        return self.head_.probabilities(self._embed(X))
+
+    def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        state, tensors = super()._saved_state()
+        state["classes_"] = {"dtype": self.classes_.dtype.str, "labels": self.classes_.tolist()}
+        return state, tensors
+
+    def _restore_state(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        super()._restore_state(state, tensors)
+        classes = state["classes_"]
+        self.classes_ = np.array(classes["labels"], dtype=classes["dtype"])
+        self.n_classes_ = len(self.classes_)
+        self._class_dictionary = {label: i for i, label in enumerate(self.classes_)}
+
+    @classmethod
+    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
+        """Small settings for sktime's test suite."""
+        small = SimMTMTransformer(
+            encoder=ConvEncoder(d_model=4, n_layers=1), num_epochs=1, projection_dim=4
+        )
+        return [
+            {"transformer": small, "head": "ridge"},
+            {"transformer": small, "strategy": "fine-tune", "num_epochs": 1},
+        ]
+
+
+def is_unlabelled(y: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where ``y`` marks an unlabelled series: -1 among integers, NaN, None."""
+    if y.dtype.kind in "iu":
+        return np.asarray(y == -1)
+    if y.dtype.kind == "f":
+        return np.asarray(np.isnan(y) | (y == -1))
+    if y.dtype.kind == "O":
+        return np.array([v is None or v != v or (not isinstance(v, str) and v == -1) for v in y])
+    return np.zeros(len(y), bool)

@@ -1,0 +1,239 @@
+"""What classifier and regressor share: an encoder to start from, a linear head, four strategies."""
+
+from __future__ import annotations
+
+import copy
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor
+
+from .data import Rows, panel_values
+from .interop import SktimeSklearnBridge, check_series
+from .nn.supervised import Supervised
+from .persistence import SafeArtifactMixin, decoded_params, encoded_params, load
+from .probing import LinearHead, standardization
+from .training.finetuning import Loss, finetune
+from .training.loop import Plan, format_record
+from .training.pretraining import isolated_randomness
+from .training.settings import autocast_dtype, finetuning_epochs, resolve_device
+from .transformer import SimMTMTransformer
+
+Values = NDArray[np.floating[Any]]
+
+STRATEGIES = ("linear-probe", "fine-tune", "probe-then-fine-tune", "from-scratch")
+FEWEST_HELD_OUT = 10  # a smaller part would choose by chance
+
+
+class PretrainedEstimator(SktimeSklearnBridge, SafeArtifactMixin):
+    """First base of `SimMTMClassifier` and `SimMTMRegressor`; their parameters, their encoder.
+
+    A subclass fits ``head_``, a `LinearHead` on the embeddings of ``transformer_``. Whatever the
+    strategy, predictions are the head's scores of the embedding.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "transformer": [SimMTMTransformer, FrozenEstimator, str, Path, None],
+        "strategy": [StrOptions(set(STRATEGIES))],
+        "num_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "encoder_lr_share": [Interval(Real, 0, None, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    transformer: Any
+    transformer_: SimMTMTransformer
+    head_: LinearHead
+    history_: list[dict[str, float]]
+
+    def _checked(self, X: Any, y: Any = None) -> Values:
+        """Check everything that can be checked before any work; return ``X`` as an array."""
+        self._validate_params()
+        values = panel_values(X)
+        if y is None or (hasattr(y, "__len__") and len(y) != len(values)):
+            given = "no labels" if y is None else f"{len(y)} labels"
+            raise ValueError(f"X has {len(values)} series, but y has {given}; one each is needed.")
+        self._template(values)
+        return values
+
+    def _values(self, X: Any) -> Values:
+        """Return series to predict for as an array, their channels checked."""
+        values = panel_values(X)
+        if hasattr(self, "transformer_"):  # sktime fits nothing on a single class
+            check_series(self.transformer_, values, reset=False)
+        return values
+
+    def _template(self, values: Values) -> SimMTMTransformer:
+        """Return the transformer that was given, fitted if it is to be taken as it is."""
+        if self.transformer is None:
+            return SimMTMTransformer()
+        if isinstance(self.transformer, SimMTMTransformer):
+            return self.transformer
+        if isinstance(self.transformer, FrozenEstimator):
+            given = self.transformer.estimator
+        else:
+            given = load(self.transformer)
+        if not isinstance(given, SimMTMTransformer):
+            raise TypeError(
+                "transformer must hold a SimMTMTransformer; this one holds a "
+                f"{type(given).__name__}."
+            )
+        given.check_is_fitted()
+        check_series(given, values, reset=False)  # its channels
+        return given
+
+    def _is_frozen(self) -> bool:
+        return isinstance(self.transformer, FrozenEstimator | str | Path)
+
+    def _fit_encoder(self, values: Values, seed: int) -> SimMTMTransformer:
+        """Return a transformer of our own: pre-trained on ``values``, given, or untrained."""
+        template = self._template(values)
+        if self.strategy != "from-scratch" and self._is_frozen():
+            return copy.deepcopy(template)
+        encoder: SimMTMTransformer = clone(template)
+        if encoder.random_state is None:
+            encoder.set_params(random_state=seed)
+        if self.strategy == "from-scratch":
+            encoder.set_params(num_epochs=0)
+        encoder.set_callbacks(*getattr(self, "_skl_callbacks", []))
+        fitted: SimMTMTransformer = encoder.fit(values)
+        return fitted
+
+    def _embed(self, values: Values) -> NDArray[np.float32]:
+        """Embed in float32; statistics of the series are taken in the precision of ``values``."""
+        embedding: NDArray[np.float32] = self.transformer_._embed(values, torch.float32).numpy()
+        return embedding
+
+    def _train(
+        self,
+        values: Values,
+        E: NDArray[np.float32],
+        start: LinearHead | None,
+        target: Tensor,
+        loss: Loss,
+        n_outputs: int,
+        strata: NDArray[np.int64],
+        seed: int,
+    ) -> LinearHead:
+        """Train encoder and head together; return the head and leave the history.
+
+        Parameters
+        ----------
+        values, E : ndarray
+            The labelled series and their embedding by ``transformer_``.
+        start : LinearHead or None
+            Where the head starts; None starts it at zero, that is, with no opinion.
+        target : Tensor, shape (n_series,)
+        loss : callable
+        n_outputs : int
+        strata : ndarray of int, shape (n_series,)
+            Groups that the held-out part takes its share of.
+        seed : int
+        """
+        encoder = self.transformer_
+        device = resolve_device(encoder.device)
+        rows = Rows(values, encoder._longest(), device)
+        held_out = stratified_part(strata, self.validation_fraction, seed)
+        n_train = int((~np.isin(rows.series, held_out)).sum())
+        n_epochs, evaluate_every = finetuning_epochs(self.num_epochs, n_train, self.batch_size)
+        plan = Plan(
+            n_epochs=n_epochs,
+            batch_size=int(self.batch_size),
+            lr=float(self.lr),
+            weight_decay=float(self.weight_decay),
+            seed=seed,
+            encoder_lr_share=float(self.encoder_lr_share),
+            patience=self.patience,
+            evaluate_every=evaluate_every,
+        )
+        center, spread = standardization(E) if start is None else (start.center, start.spread)
+        with isolated_randomness(seed):
+            model = Supervised(
+                encoder.network_,
+                encoder._statistics(),
+                encoder.layers == "all",
+                encoder._any_channels(),
+                torch.tensor(center, dtype=torch.float32),
+                torch.tensor(spread, dtype=torch.float32),
+                n_outputs,
+                float(self.dropout),
+            )
+        with torch.no_grad():
+            coef, bias = (0.0, 0.0) if start is None else (start.coef, start.intercept)
+            model.head.weight.copy_(torch.as_tensor(coef))
+            model.head.bias.copy_(torch.as_tensor(bias))
+
+        def on_epoch(record: dict[str, float]) -> bool:
+            if self.verbose:
+                print(f"[SimMTM] fine-tuning, {format_record(record)} of {n_epochs} epochs")
+            return False
+
+        self.history_, _ = finetune(
+            model,
+            rows,
+            encoder._scale(values, torch.float32),
+            target,
+            loss,
+            torch.as_tensor(held_out),
+            plan,
+            autocast=autocast_dtype(encoder.precision, device),
+            on_epoch=on_epoch,
+        )
+        weight, bias = (p.detach().double().numpy() for p in model.head.parameters())
+        return LinearHead(center, spread, weight, bias)
+
+    # -- saving, see persistence.py ---------------------------------------------------------------
+
+    def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        if not hasattr(self, "head_"):
+            raise ValueError(
+                f"this {type(self).__name__} has no head of its own to save: it was fitted on a "
+                "single class, or is one estimator for each of several outputs."
+            )
+        inner, tensors = self.transformer_._saved_state()
+        head = {f"head.{name}": torch.tensor(value) for name, value in vars(self.head_).items()}
+        state = {
+            "transformer": {"params": encoded_params(self.transformer_), "state": inner},
+            "history_": self.history_,
+        }
+        return state, {**tensors, **head}
+
+    def _restore_state(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        names = [name for name in tensors if name.startswith("head.")]
+        parts = {name.removeprefix("head."): tensors.pop(name).numpy() for name in names}
+        self.head_ = LinearHead(**parts)
+        self.history_ = state["history_"]
+        template = getattr(self.transformer, "estimator", self.transformer)
+        if isinstance(template, str | Path):
+            template = None
+        params = decoded_params(state["transformer"]["params"], template)
+        self.transformer_ = SimMTMTransformer(**params)
+        self.transformer_._restore_state(state["transformer"]["state"], tensors)
+        if isinstance(self.transformer, FrozenEstimator):
+            self.transformer = FrozenEstimator(copy.deepcopy(self.transformer_))
+        # what sktime's `predict` looks up
+        self._y_metadata = {"is_univariate": True, "mtype": "numpy1D"}
+        self._y_inner_mtype = "numpy1D"
+        self._is_fitted = True
+
+
+def stratified_part(strata: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.int64]:
+    """Choose the same share of every group, rounded down; nobody if these were too few."""
+    rng = np.random.default_rng(seed)
+    members = (np.flatnonzero(strata == group) for group in np.unique(strata))
+    chosen = [rng.permutation(rows)[: int(fraction * len(rows))] for rows in members]
+    part = np.sort(np.concatenate(chosen))
+    return part if len(part) >= FEWEST_HELD_OUT else part[:0]

@@ -1,0 +1,182 @@
+"""Linear heads on embeddings: solved exactly, penalty and kind chosen by cross-validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+from sklearn.linear_model import LogisticRegression, RidgeClassifierCV, RidgeCV
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.utils.class_weight import compute_sample_weight
+
+Values = NDArray[np.float64]
+
+HEADS = ("auto", "ridge", "logistic")
+ALPHAS = np.logspace(-3, 3, 13)  # penalties of the ridge
+STRENGTHS = (0.01, 0.1, 1.0)  # C of the logistic regression, on standardised features
+MOST_FOR_LOGISTIC = 1000  # above, the ridge is as good and far faster
+
+
+@dataclass(frozen=True)
+class LinearHead:
+    """A linear map of standardised features.
+
+    Attributes
+    ----------
+    center, spread : ndarray, shape (n_features,)
+        Of the features over the training series; ``spread`` is 1 where a feature is constant.
+    coef : ndarray, shape (n_outputs, n_features)
+    intercept : ndarray, shape (n_outputs,)
+    """
+
+    center: Values
+    spread: Values
+    coef: Values
+    intercept: Values
+
+    def scores(self, E: NDArray[Any]) -> Values:
+        """Return (n_series, n_outputs)."""
+        return ((E - self.center) / self.spread) @ self.coef.T + self.intercept
+
+    def probabilities(self, E: NDArray[Any]) -> Values:
+        """Return the softmax of the scores: (n_series, n_classes)."""
+        result: Values = softmax(self.scores(E), axis=1)
+        return result
+
+
+def standardization(E: NDArray[Any]) -> tuple[Values, Values]:
+    """Return mean and standard deviation of every feature, 1 for constant ones."""
+    E = np.asarray(E, np.float64)
+    center, spread = E.mean(0), E.std(0)
+    constant = spread <= 10 * np.finfo(np.float64).eps * np.abs(E).max(0, initial=0.0)
+    return center, np.where(constant, 1.0, spread)
+
+
+def classification_head(
+    E: NDArray[Any],
+    y: NDArray[np.int64],
+    kind: str = "auto",
+    class_weight: dict[int, float] | str | None = None,
+) -> LinearHead:
+    """Fit a head whose softmax are class probabilities.
+
+    Parameters
+    ----------
+    E : ndarray, shape (n_series, n_features)
+    y : ndarray of int, shape (n_series,)
+        Class numbers from 0, every class at least once, two classes at least.
+    kind : {"auto", "ridge", "logistic"}, default="auto"
+        "auto" takes the more accurate one in stratified cross-validation, and the ridge where a
+        class has a single member or there are more than `MOST_FOR_LOGISTIC` series.
+    class_weight : dict, "balanced" or None, default=None
+        As in scikit-learn, by class number.
+
+    Returns
+    -------
+    LinearHead
+        One output for each class.
+    """
+    center, spread = standardization(E)
+    Z = (np.asarray(E, np.float64) - center) / spread
+    # both penalties only see angles and lengths, so the span of the rows is all that matters:
+    # the same solution in far fewer dimensions
+    basis = np.linalg.qr(Z.T)[0] if Z.shape[0] < Z.shape[1] else np.eye(Z.shape[1])
+    Z = Z @ basis
+    weights = compute_sample_weight(class_weight, y)
+    fewest = int(np.bincount(y).min())
+    folds = None
+    if fewest > 1:
+        folds = StratifiedKFold(min(5, fewest), shuffle=True, random_state=0)
+    if kind == "auto":
+        logistic_is_possible = folds is not None and len(y) <= MOST_FOR_LOGISTIC
+        kind = _more_accurate(Z, y, weights, folds) if logistic_is_possible else "ridge"
+    if kind == "logistic":
+        fitted = _logistic(Z, y, weights, folds)
+        coef, intercept = fitted.coef_, fitted.intercept_
+        if len(coef) == 1:  # scikit-learn has one output for two classes
+            coef, intercept = np.vstack([-coef, coef]) / 2, np.hstack([-intercept, intercept]) / 2
+    else:
+        coef, intercept, left_out = _ridge(Z, _plus_minus(y), weights)
+        sharpness = _sharpness(left_out, y, weights)
+        coef, intercept = sharpness * coef, sharpness * intercept
+    return LinearHead(center, spread, coef @ basis.T, intercept)
+
+
+def regression_head(E: NDArray[Any], y: NDArray[Any]) -> LinearHead:
+    """Fit a ridge regression, its penalty chosen by leave-one-out cross-validation.
+
+    Parameters
+    ----------
+    E : ndarray, shape (n_series, n_features)
+    y : ndarray, shape (n_series,)
+
+    Returns
+    -------
+    LinearHead
+        With one output.
+    """
+    center, spread = standardization(E)
+    Z = (np.asarray(E, np.float64) - center) / spread
+    coef, intercept, _ = _ridge(Z, np.asarray(y, np.float64)[:, None], None)
+    return LinearHead(center, spread, coef, intercept)
+
+
+def _plus_minus(y: NDArray[np.int64]) -> Values:
+    return np.where(y[:, None] == np.arange(y.max() + 1), 1.0, -1.0)
+
+
+def _ridge(Z: Values, targets: Values, weights: Values | None) -> tuple[Values, Values, Values]:
+    """Return coefficients, intercepts, and the prediction for every series when left out."""
+    ridge = RidgeCV(ALPHAS, scoring="neg_mean_squared_error", store_cv_results=True)
+    ridge.fit(Z, targets, sample_weight=weights)
+    best = int(np.flatnonzero(ridge.alpha_ == ALPHAS)[0])
+    left_out = ridge.cv_results_.reshape(*targets.shape, len(ALPHAS))[..., best]
+    return np.atleast_2d(ridge.coef_), np.atleast_1d(ridge.intercept_), left_out
+
+
+def _sharpness(left_out: Values, y: NDArray[np.int64], weights: Values) -> float:
+    """Return the factor that makes the softmax of a ridge's scores most likely.
+
+    Chosen on the scores of left-out series (temperature scaling, Guo et al., arXiv:1706.04599).
+    """
+
+    def loss(log_factor: float) -> float:
+        log_likelihood = log_softmax(np.exp(log_factor) * left_out, axis=1)
+        return -float(weights @ log_likelihood[np.arange(len(y)), y])
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3, 4), method="bounded").x))
+
+
+def _more_accurate(Z: Values, y: NDArray[np.int64], weights: Values, folds: StratifiedKFold) -> str:
+    """Compare ridge and logistic regression on the same folds; the ridge wins ties."""
+    hits = {
+        "ridge": _hits(RidgeClassifierCV(ALPHAS), Z, y, weights, folds),
+        "logistic": max(_hits(candidate, Z, y, weights, folds) for candidate in _candidates()),
+    }
+    return max(hits, key=lambda kind: hits[kind])
+
+
+def _logistic(
+    Z: Values, y: NDArray[np.int64], weights: Values, folds: StratifiedKFold | None
+) -> LogisticRegression:
+    candidates = _candidates()
+    best = candidates[1]
+    if folds is not None:
+        best = max(candidates, key=lambda candidate: _hits(candidate, Z, y, weights, folds))
+    return best.fit(Z, y, sample_weight=weights)
+
+
+def _candidates() -> list[LogisticRegression]:
+    return [LogisticRegression(C=C, max_iter=2000) for C in STRENGTHS]
+
+
+def _hits(
+    classifier: Any, Z: Values, y: NDArray[np.int64], weights: Values, folds: StratifiedKFold
+) -> float:
+    """Return the weight of the series that are classified correctly when left out."""
+    predicted = cross_val_predict(classifier, Z, y, cv=folds, params={"sample_weight": weights})
+    return float(weights @ (predicted == y))

@@ -1,0 +1,217 @@
+"""`SimMTMRegressor`: from a series to a number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.frozen import FrozenEstimator
+from sktime.regression.base import BaseRegressor
+
+from .downstream import PretrainedEstimator, Values
+from .encoders import ConvEncoder
+from .probing import LinearHead, regression_head
+from .training.finetuning import squared_error
+from .training.settings import draw_seed
+from .transformer import SimMTMTransformer
+
+
+class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEstimator):
+    """Predict a number from a time series with a pre-trained encoder.
+
+    Works in scikit-learn's tools and in sktime's.
+
+    Parameters
+    ----------
+    transformer, strategy
+        As in `SimMTMClassifier`. The linear probe is a ridge regression.
+    num_epochs, batch_size, lr, encoder_lr_share, weight_decay, dropout
+        Fine-tuning, as in `SimMTMClassifier`.
+    validation_fraction, patience
+        As in `SimMTMClassifier`; the held-out part takes its share of every fifth of ``y``.
+    random_state, verbose
+        As in `SimMTMClassifier`.
+
+    Attributes
+    ----------
+    transformer_ : SimMTMTransformer
+        The fitted encoder, fine-tuned if the strategy says so.
+    head_ : simmtm_sk.probing.LinearHead
+        Its one output is the prediction.
+    history_ : list of dict
+        Records of fine-tuning, as in `SimMTMTransformer`, losses in units of the variance of ``y``;
+        empty for "linear-probe".
+
+    See Also
+    --------
+    SimMTMClassifier : For classes.
+
+    Notes
+    -----
+    *Unlabelled series*, marked by NaN in ``y``, take part in pre-training only.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from simmtm_sk import ConvEncoder, SimMTMRegressor, SimMTMTransformer
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 1, 32)).cumsum(2)
+    >>> y = X.std(axis=(1, 2))
+    >>> encoder = SimMTMTransformer(encoder=ConvEncoder(d_model=16), num_epochs=5)
+    >>> regressor = SimMTMRegressor(transformer=encoder, random_state=0).fit(X[:40], y[:40])
+    >>> regressor.score(X[40:], y[40:]) > 0.5
+    True
+    """
+
+    _tags: ClassVar[dict[str, Any]] = {
+        "authors": "simmtm_sk developers",
+        "maintainers": "simmtm_sk developers",
+        "python_dependencies": "torch",
+        "X_inner_mtype": "numpy3D",
+        "y_inner_mtype": "numpy1D",
+        "capability:multivariate": True,
+        "capability:missing_values": True,
+        "capability:unequal_length": True,
+        "capability:categorical_in_X": False,
+        "capability:random_state": True,
+        "property:randomness": "derandomized",
+    }
+
+    def __init__(
+        self,
+        *,
+        transformer: SimMTMTransformer | FrozenEstimator | str | Path | None = None,
+        strategy: str = "linear-probe",
+        num_epochs: int | str = "auto",
+        batch_size: int = 32,
+        lr: float = 1e-3,
+        encoder_lr_share: float = 1.0,
+        weight_decay: float = 0.01,
+        dropout: float = 0.0,
+        validation_fraction: float = 0.2,
+        patience: int | None = 10,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.transformer = transformer
+        self.strategy = strategy
+        self.num_epochs = num_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.encoder_lr_share = encoder_lr_share
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.random_state = random_state
+        self.verbose = verbose
+        super().__init__()
+
+    def fit(self, X: Any, y: Any) -> SimMTMRegressor:
+        """Pre-train if need be, and fit the head.
+
+        Parameters
+        ----------
+        X : ndarray (n_series, n_channels, length) or (n_series, length), list, or sktime panel
+            As in `SimMTMTransformer.fit`; NaN = missing.
+        y : array-like of float, shape (n_series,)
+            NaN where a series has no value.
+
+        Returns
+        -------
+        SimMTMRegressor
+            Itself, fitted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter, ``X`` or ``y`` cannot work; nothing has been trained then.
+        """
+        values = self._checked(X, y)
+        targets = np.asarray(y)
+        if targets.ndim == 1:
+            y = numbers(targets)
+        fitted: SimMTMRegressor = super().fit(values, y)
+        return fitted
+
+    def _fit(self, X: Values, y: NDArray[Any]) -> SimMTMRegressor:
+        y = numbers(y)
+        known = ~np.isnan(y)
+        values, y = X[known], y[known]
+        seed = draw_seed(self.random_state)
+        self.transformer_ = self._fit_encoder(X, seed)
+        self.history_ = []
+        E = self._embed(values)
+        start = None
+        if self.strategy in ("linear-probe", "probe-then-fine-tune"):
+            start = regression_head(E, y)
+        if start is not None and self.strategy == "linear-probe":
+            self.head_ = start
+            return self
+        # networks learn numbers around zero
+        center, unit = float(y.mean()), float(y.std()) or 1.0
+        target = torch.tensor((y - center) / unit, dtype=torch.float32)
+        fifths = np.searchsorted(np.quantile(y, [0.2, 0.4, 0.6, 0.8]), y)
+        if start is not None:
+            start = rescaled(start, 1 / unit, -center / unit)
+        head = self._train(values, E, start, target, squared_error, 1, fifths, seed)
+        self.head_ = rescaled(head, unit, center)
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Predict the number of every series.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_series,)
+        """
+        self.check_is_fitted()
+        predicted: NDArray[np.float64] = super().predict(self._values(X))
+        return predicted
+
+    def _predict(self, X: Values) -> NDArray[np.float64]:
+        return self.head_.scores(self._embed(X))[:, 0]
+
+    @classmethod
+    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
+        """Small settings for sktime's test suite."""
+        small = SimMTMTransformer(
+            encoder=ConvEncoder(d_model=4, n_layers=1), num_epochs=1, projection_dim=4
+        )
+        return [
+            {"transformer": small},
+            {"transformer": small, "strategy": "fine-tune", "num_epochs": 1},
+        ]
+
+
+def numbers(y: NDArray[Any]) -> NDArray[np.float64]:
+    """Return targets as floats, NaN where unknown.
+
+    Raises
+    ------
+    ValueError
+        If they are no numbers, infinite, or all unknown.
+    """
+    try:
+        y = y.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"y must hold numbers, got dtype {y.dtype} ({error}).") from error
+    if np.isinf(y).any():
+        raise ValueError("y contains infinity; targets must be finite, or NaN where unknown.")
+    if np.isnan(y).all():
+        raise ValueError("y has no number: every entry marks an unlabelled series.")
+    return y
+
+
+def rescaled(head: LinearHead, unit: float, center: float) -> LinearHead:
+    """Return the head whose output is ``unit`` times that of ``head``, plus ``center``."""
+    return replace(head, coef=unit * head.coef, intercept=unit * head.intercept + center)
