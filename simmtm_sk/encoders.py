@@ -9,10 +9,10 @@ from .nn.encoders import DilatedConvNet, PatchTransformer
 
 
 class ConvEncoder(BaseEstimator):
-    """Dilated residual one-dimensional convolutions over all channels.
+    """Dilated residual one-dimensional convolutions, over all channels or over each one.
 
-    Works for any length; the number of channels is fixed when it is built. Its cost grows linearly
-    with the length.
+    Works for any length; its cost grows linearly with it. Over all channels, their number is fixed
+    when it is built.
 
     Parameters
     ----------
@@ -25,6 +25,9 @@ class ConvEncoder(BaseEstimator):
         Odd number of taps.
     dropout : float, default=0.0
         Share of zeroed outputs of a block's convolutions while training.
+    channel_independent : bool, default=False
+        Make every channel a series of its own: any number of channels then fits, as an encoder
+        needs that is to be used on other data than it was pre-trained on.
 
     Examples
     --------
@@ -33,15 +36,20 @@ class ConvEncoder(BaseEstimator):
     32
     """
 
-    channel_independent = False
-
     def __init__(
-        self, *, d_model: int = 64, n_layers: int = 8, kernel_size: int = 5, dropout: float = 0.0
+        self,
+        *,
+        d_model: int = 64,
+        n_layers: int = 8,
+        kernel_size: int = 5,
+        dropout: float = 0.0,
+        channel_independent: bool = False,
     ) -> None:
         self.d_model = d_model
         self.n_layers = n_layers
         self.kernel_size = kernel_size
         self.dropout = dropout
+        self.channel_independent = channel_independent
 
     def build(self, n_channels: int, length: int) -> nn.Module:
         """Return a network for series of ``n_channels`` channels and about ``length`` points.

@@ -131,6 +131,9 @@ class SimMTMTransformer(
         result when it is started again with the same data and parameters.
     memory : str, joblib.Memory or None, default=None
         Cache for pre-training: the same data and settings are not trained on twice.
+    warm_start : bool, default=False
+        Start `fit` from the weights of the last one instead of new ones, such as those of a loaded
+        artifact: ``load(path, warm_start=True).fit(X)``. The encoder must have the same shape.
     random_state : int, RandomState or None, default=None
         Decides initial weights, held-out part, batches and masks. The same int gives the same bits
         on one machine, whatever ``n_jobs`` or the number of threads. The global generators of
@@ -232,6 +235,7 @@ class SimMTMTransformer(
         "device": [str],
         "checkpoint_dir": [str, Path, None],
         "memory": [str, HasMethods("cache"), None],
+        "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -262,6 +266,7 @@ class SimMTMTransformer(
         device: str = "auto",
         checkpoint_dir: str | Path | None = None,
         memory: str | joblib.Memory | None = None,
+        warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
@@ -288,6 +293,7 @@ class SimMTMTransformer(
         self.device = device
         self.checkpoint_dir = checkpoint_dir
         self.memory = memory
+        self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
         super().__init__()
@@ -313,6 +319,7 @@ class SimMTMTransformer(
         ValueError, TypeError
             If a parameter or ``X`` cannot work; nothing has been trained then.
         """
+        last = getattr(self, "network_", None) if self.warm_start else None
         self.reset()
         self._validate_params()
         device = self._check_settings()
@@ -320,6 +327,8 @@ class SimMTMTransformer(
         rows = self._rows(values, device)
         settings = self._pretraining(len(rows), device)
         network = settings.network(rows.n_channels, rows.length)
+        if last is not None:
+            _load_weights(network, last)
         network.level.fit(all_levels(self._by_row(values)))
         context = self._init_callback_context(max_subtasks=settings.plan.n_evaluations)
         context.call_on_fit_task_begin(estimator=self, X=X)
@@ -335,7 +344,9 @@ class SimMTMTransformer(
             network,
             rows,
             settings,
-            values,
+            values
+            if last is None
+            else (values, {k: w.numpy() for k, w in last.state_dict().items()}),
             memory=None if self.memory is None else check_memory(self.memory),
             checkpoint_dir=None if self.checkpoint_dir is None else Path(self.checkpoint_dir),
             compile=self.compile,
@@ -572,6 +583,16 @@ class SimMTMTransformer(
             "projection_dim": 4,
         }
         return [small, {**small, "n_masks": 1, "constraint_weight": "learned", "layers": "last"}]
+
+
+def _load_weights(network: SimMTM, last: SimMTM) -> None:
+    try:
+        network.load_state_dict(last.state_dict())
+    except RuntimeError as error:
+        raise ValueError(
+            "warm_start needs an encoder of the same shape and as many channels as in the last fit "
+            f"({str(error).splitlines()[-1].strip()})"
+        ) from error
 
 
 def _dtype(values: Values) -> torch.dtype:

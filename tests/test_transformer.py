@@ -20,7 +20,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeClassifier
 from torch import nn
 
-from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder, SimMTMTransformer
+from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder, SimMTMTransformer, load, save
 from simmtm_sk.data.rows import on_disk
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.training.settings import learning_rate
@@ -1395,3 +1395,61 @@ def test_nothing_heavy_is_imported():
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
     assert modules.startswith("loaded")
     assert not {"matplotlib", "numba", "pytest", "sktime.forecasting"} & set(modules.split())
+
+
+# -- warm start -----------------------------------------------------------------------------------
+
+
+def test_a_warm_start_continues_from_the_last_weights(tmp_path):
+    first = small().fit(X)
+    loaded = load(save(first, tmp_path / "model"), warm_start=True, num_epochs=0)
+    assert digest(loaded.fit(X)) == digest(first)
+    trained = load(tmp_path / "model", warm_start=True).fit(X)
+    assert digest(trained) != digest(first)
+    cold = load(tmp_path / "model", num_epochs=0).fit(X)
+    assert digest(cold) == digest(small(num_epochs=0).fit(X))
+
+
+def test_a_warm_start_takes_other_lengths_and_standardises_their_levels_anew(tmp_path):
+    save(small().fit(X), tmp_path / "model")
+    longer = np.concatenate([X_NEW, X_NEW], axis=2) * 1000 + 7
+    continued = load(tmp_path / "model", warm_start=True).fit(longer)
+    assert continued.length_ == 40
+    assert continued.network_.level.center[0] == pytest.approx(longer[:, 0].mean(), rel=1e-6)
+
+
+def test_the_first_fit_of_a_warm_start_is_a_cold_one():
+    assert digest(small(warm_start=True).fit(X)) == digest(small().fit(X))
+
+
+def test_a_warm_start_needs_the_same_shape(tmp_path):
+    save(small().fit(X), tmp_path / "model")
+    with pytest.raises(ValueError, match=r"warm_start needs an encoder of the same shape"):
+        load(tmp_path / "model", warm_start=True).fit(X[:, :1])
+    wider = load(tmp_path / "model", warm_start=True)
+    wider.encoder = ConvEncoder(d_model=8, n_layers=2)
+    with pytest.raises(ValueError, match=r"warm_start needs an encoder of the same shape"):
+        wider.fit(X)
+
+
+def test_a_warm_start_is_a_run_of_its_own_for_the_cache(tmp_path, counted):
+    save(small().fit(X), tmp_path / "model")
+    save(small(random_state=1).fit(X), tmp_path / "other")
+    options = {"warm_start": True, "memory": str(tmp_path), "masking": CountingMask()}
+    first, trained = counted(lambda: load(tmp_path / "model", **options).fit(X))
+    again, repeated = counted(lambda: load(tmp_path / "model", **options).fit(X))
+    _, other = counted(lambda: load(tmp_path / "other", **options, random_state=0).fit(X))
+    assert trained
+    assert not repeated
+    assert other
+    assert digest(first) == digest(again)
+
+
+def test_a_conv_encoder_may_take_channels_one_by_one():
+    encoder = ConvEncoder(d_model=4, n_layers=2, channel_independent=True)
+    estimator = small(encoder=encoder).fit(X)
+    both = estimator.transform(X[:, [0, 1]])
+    swapped = estimator.transform(X[:, [1, 0]])
+    features = both.shape[1] // 2 - 2
+    np.testing.assert_allclose(both[:, :features], swapped[:, features : 2 * features], **CLOSE)
+    assert estimator.transform(X[:, [0, 1, 1]]).shape[0] == len(X)

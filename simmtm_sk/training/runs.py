@@ -33,7 +33,7 @@ def run(
     ----------
     network, rows, settings, compile, on_epoch
         As in `pretrain`.
-    values : ndarray
+    values : ndarray, or tuple of it and the weights to start from
         The data behind ``rows``. Together with ``settings`` they name the run, so that another
         fold or candidate neither gets its cached weights nor continues its checkpoint.
     memory : joblib.Memory or None, default=None
