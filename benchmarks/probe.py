@@ -1,18 +1,28 @@
 """The yardsticks of every study: linear probes on embeddings, and one CSV row per measurement."""
 
+import argparse
 import csv
 import fcntl
 import subprocess
+import time
 import warnings
 import zlib
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import torch
 from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
+from sklearn.metrics import accuracy_score, f1_score, log_loss
 from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+RESULTS = Path(__file__).parent / "results"
+
+Row = dict[str, object]
 
 
 def _ridge() -> RidgeClassifierCV:
@@ -86,6 +96,42 @@ def few_label_accuracy(
     return {probe: float(np.mean(values)) for probe, values in scores.items()}
 
 
+def expected_calibration_error(
+    probabilities: np.ndarray, hits: np.ndarray, n_bins: int = 15
+) -> float:
+    """How far the top probability is from the accuracy, on average.
+
+    Series are put in bins of equal width by their top probability; the gap between its mean and the
+    accuracy is averaged over bins, weighted by their number of series (Guo et al.,
+    arXiv:1706.04599).
+    """
+    confidence = probabilities.max(1)
+    bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
+    gaps = np.bincount(bins, weights=confidence - hits)
+    return float(np.abs(gaps).sum() / len(hits))
+
+
+def label_scores(predicted: np.ndarray, y: np.ndarray) -> Row:
+    """Scores of a method without probabilities; the columns of the others are left empty."""
+    return {
+        "accuracy": round(float(accuracy_score(y, predicted)), 5),
+        "macro_f1": round(float(f1_score(y, predicted, average="macro")), 5),
+        "log_loss": "",
+        "ece": "",
+    }
+
+
+def probability_scores(classes: np.ndarray, probabilities: np.ndarray, y: np.ndarray) -> Row:
+    """Scores of probabilities, their columns in the order of ``classes``."""
+    predicted = classes[probabilities.argmax(1)]
+    ece = expected_calibration_error(probabilities, predicted == y)
+    return {
+        **label_scores(predicted, y),
+        "log_loss": round(float(log_loss(y, probabilities, labels=classes)), 5),
+        "ece": round(ece, 5),
+    }
+
+
 def provenance() -> dict[str, str]:
     """Versions and commit, for every row of results."""
     packages = ("torch", "scikit-learn", "sktime")
@@ -125,3 +171,52 @@ def done(path: Path | str, **keys: object) -> bool:
             all(row[key] == str(value) for key, value in keys.items())
             for row in csv.DictReader(file)
         )
+
+
+def _recorded(path: Path, names: list[str]) -> set[tuple[str, ...]]:
+    """What the file has in these columns."""
+    if not path.exists():
+        return set()
+    with path.open(newline="") as file:
+        return {tuple(row[name] for name in names) for row in csv.DictReader(file)}
+
+
+def benchmark_parser(description: str | None) -> argparse.ArgumentParser:
+    """Arguments of every script whose runs go through `run_all`."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data-home", default=None)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the CSV file")
+    parser.add_argument("--shard", default="0/1", help="I/N: the I-th of N parts, from 0")
+    parser.add_argument("--time-limit", type=float, default=float("inf"), help="seconds")
+    return parser
+
+
+def run_all(
+    path: Path,
+    groups: list[list[Row]],
+    measure: Callable[[list[Row]], Iterator[tuple[Row, list[Row]]]],
+    arguments: argparse.Namespace,
+) -> None:
+    """Measure on one core what the file does not have yet, and append it run by run.
+
+    A run is the columns that tell it from all others. The runs of a group share work, such as
+    pre-training: ``measure`` gets those of a group that are missing and yields each with its rows.
+    """
+    stop = time.monotonic() + arguments.time_limit
+    first, step = map(int, arguments.shard.split("/"))
+    origin = provenance()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        for group in groups[first::step]:
+            recorded = _recorded(path, list(group[0]))
+            missing = [run for run in group if tuple(map(str, run.values())) not in recorded]
+            for run, rows in measure(missing) if missing else ():
+                for row in rows:
+                    append_row(path, {**run, **row, **origin})
+                print(*run.values(), *rows[-1].values(), flush=True)
+                if time.monotonic() > stop:
+                    print("time limit reached")
+                    return

@@ -22,6 +22,8 @@ from .training.finetuning import cross_entropy
 from .training.settings import draw_seed
 from .transformer import SimMTMTransformer
 
+UNLABELLED_TEXT = "\0unlabelled"  # stands for None and NaN among text
+
 
 class SimMTMClassifier(PretrainedEstimator, ClassifierMixin, BaseClassifier, BaseEstimator):
     """Classify time series with a pre-trained encoder.
@@ -193,6 +195,9 @@ default="linear-probe"
                     f"y has a single class, {labels[known][0]!r}, beside unlabelled series (-1, "
                     "NaN or None). If -1 is a class of yours, give it another number or use text."
                 )
+            if labels.dtype.kind == "O" and not known.all():  # sktime sorts what it is given
+                is_text = any(isinstance(label, str) for label in labels)
+                labels = np.where(known, labels, UNLABELLED_TEXT if is_text else -1)
             y = labels
         fitted: SimMTMClassifier = super().fit(values, y)
         return fitted
@@ -284,5 +289,5 @@ def is_unlabelled(y: NDArray[Any]) -> NDArray[np.bool_]:
     if y.dtype.kind == "f":
         return np.asarray(np.isnan(y) | (y == -1))
     if y.dtype.kind == "O":
-        return np.array([v is None or v != v or (not isinstance(v, str) and v == -1) for v in y])
+        return np.array([v is None or v != v or v in (-1, UNLABELLED_TEXT) for v in y])
     return np.zeros(len(y), bool)

@@ -17,11 +17,13 @@ BUNDLED = (
     "ACSF1",
     "ArrowHead",
     "BasicMotions",
+    "Covid3Month",
     "GunPoint",
     "ItalyPowerDemand",
     "JapaneseVowels",
     "OSULeaf",
     "PLAID",
+    "Tecator",
 )
 _ARCHIVES = ("UCR", "UEA")
 
@@ -38,7 +40,8 @@ def load_dataset(
     ----------
     name : str
         A set bundled with sktime (ACSF1, ArrowHead, BasicMotions, GunPoint, ItalyPowerDemand,
-        JapaneseVowels, OSULeaf, PLAID) or one in ``data_home``.
+        JapaneseVowels, OSULeaf, PLAID; for regression Covid3Month, Tecator) or one in
+        ``data_home``.
     split : {"train", "test"} or None, default=None
         The original part; None puts the test series behind the training series.
     data_home : path-like or None, default=None
@@ -51,7 +54,7 @@ def load_dataset(
     X : ndarray of shape (n_series, n_channels, length) or list of ndarray (n_channels, length_i)
         float64; a list when lengths differ. Missing values are NaN.
     y : ndarray of shape (n_series,)
-        Labels, strings as in the file.
+        Labels, strings as in the file; float64 in sets for regression.
 
     Examples
     --------
@@ -63,7 +66,7 @@ def load_dataset(
     if split not in (None, "train", "test"):
         raise ValueError(f"split must be None, 'train' or 'test', got {split!r}.")
     series: list[np.ndarray] = []
-    labels: list[str] = []
+    labels: list[Any] = []
     for part in ("train", "test") if split is None else (split,):
         path = _collection_file(name, part.upper(), data_home)
         read = _read_tsv if path.suffix == ".tsv" else _read_ts
@@ -277,22 +280,27 @@ def _read_tsv(path: Path) -> tuple[list[np.ndarray], list[str]]:
     return series, labels
 
 
-def _read_ts(path: Path) -> tuple[list[np.ndarray], list[str]]:
-    """Read one series per line, channels and label separated by colons, below ``@data``."""
+def _read_ts(path: Path) -> tuple[list[np.ndarray], list[Any]]:
+    """Read one series per line, channels and label separated by colons, below ``@data``.
+
+    Labels are strings, or floats where the header calls them targets.
+    """
     series, labels = [], []
     header, _, body = path.read_text(encoding="utf-8").partition("\n@data")
     tags = dict(
         line.lower().split(maxsplit=1) for line in header.splitlines() if line.startswith("@")
     )
-    if tags.get("@timestamps") == "true" or not tags.get("@classlabel", "").startswith("true"):
-        raise ValueError(f"{path} must hold class labels and no time stamps.")
+    is_regression = tags.get("@targetlabel", "").startswith("true")
+    has_labels = is_regression or tags.get("@classlabel", "").startswith("true")
+    if tags.get("@timestamps") == "true" or not has_labels:
+        raise ValueError(f"{path} must hold labels or targets, and no time stamps.")
     for number, line in enumerate(body.strip().splitlines(), start=1):
         if line.strip():
             *channels, label = line.strip().split(":")
             values = [_numbers(channel, ",") for channel in channels]
             if len({len(one) for one in values}) != 1:
                 raise ValueError(f"{path}: channels of series {number} differ in length.")
-            labels.append(label)
+            labels.append(float(label) if is_regression else label)
             series.append(np.stack(values))
     return series, labels
 

@@ -45,8 +45,8 @@ from .training.settings import (
 
 Values = NDArray[np.floating[Any]]
 
-POOLINGS = ("mean", "max", "std", "ppv", "scale")
-DEFAULT_POOLING = ("max", "std", "ppv", "scale")
+POOLINGS = ("mean", "max", "min", "std", "ppv", "scale")
+DEFAULT_POOLING = ("max", "min", "std", "ppv", "scale")
 
 
 class SimMTMTransformer(
@@ -92,8 +92,8 @@ class SimMTMTransformer(
         ``channel_independent = True`` makes every channel a series of its own.
     projection_dim : int >= 1, default=64
         Width of the series-wise representations that similarities are computed from.
-    pooling : tuple of str, default=("max", "std", "ppv", "scale")
-        Of "mean", "max", "std", "ppv" and "scale": statistics over time that make up the
+    pooling : tuple of str, default=("max", "min", "std", "ppv", "scale")
+        Of "mean", "max", "min", "std", "ppv" and "scale": statistics over time that make up the
         embedding; "ppv" is the share of positive values,
         "scale" adds mean and log standard deviation of every channel of the raw series.
     layers : {"all", "last"}, default="all"
@@ -169,8 +169,8 @@ class SimMTMTransformer(
     multivariate series must be given with three dimensions or as a DataFrame with a time index: a
     two-dimensional array is a table. NaN marks missing values.
 
-    *Size of the embedding.* With the default encoder and pooling, 3 statistics × (layers + 1) ×
-    ``d_model`` + 2 × channels numbers, 1730 for one channel of at least 129 points; for
+    *Size of the embedding.* With the default encoder and pooling, 4 statistics × (layers + 1) ×
+    ``d_model`` + 2 × channels numbers, 2306 for one channel of at least 129 points; for
     channel-independent encoders, that many for each channel.
 
     *What a hidden point can do:* nothing. Masked and missing values take part in no statistic, no
@@ -188,7 +188,7 @@ class SimMTMTransformer(
     >>> X, y = load_dataset("GunPoint", split="train")
     >>> embed = SimMTMTransformer(encoder=ConvEncoder(d_model=8), num_epochs=2, random_state=0)
     >>> embed.fit_transform(X).shape
-    (50, 218)
+    (50, 290)
     """
 
     _tags: ClassVar[dict[str, Any]] = {

@@ -59,6 +59,19 @@ def test_bundled_of_unequal_length(name, n_series, n_channels, shortest, longest
     assert (min(lengths), max(lengths)) == (shortest, longest)
 
 
+@pytest.mark.parametrize(
+    ("name", "n_train", "n_test", "length"),
+    [("Covid3Month", 140, 61, 84), ("Tecator", 172, 43, 100)],
+)
+def test_bundled_for_regression(name, n_train, n_test, length):
+    X, y = load_dataset(name)
+    assert X.shape == (n_train + n_test, 1, length)
+    assert np.isfinite(X).all()
+    assert y.dtype == np.float64
+    assert np.isfinite(y).all()
+    np.testing.assert_array_equal(y[n_train:], load_dataset(name, split="test")[1])
+
+
 def test_bundled_equal_what_sktime_reads():
     from sktime.datasets import load_basic_motions
 
@@ -89,13 +102,21 @@ def test_ts(tmp_path):
     np.testing.assert_array_equal(X[1], [[6, 7], [8, 9]])
 
 
+def test_ts_for_regression(tmp_path):
+    header = HEADER.replace("@classLabel true a b", "@targetLabel true")
+    write(tmp_path, "UEA/Tiny/Tiny_TRAIN.ts", header + "1,2:0.5\n3,4:-2e1\n")
+    _, y = load_dataset("Tiny", split="train", data_home=tmp_path)
+    assert y.dtype == np.float64
+    assert y.tolist() == [0.5, -20]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (HEADER + "1,2:3:a\n", "channels of series 1 differ"),
         (HEADER.replace("@timeStamps false", "@timeStamps true"), "no time stamps"),
         (HEADER, "no series"),
-        ("@problemName Tiny\n@targetLabel true\n@data\n1,2:0.5\n", "class labels"),
+        ("@problemName Tiny\n@classLabel false\n@data\n1,2\n", "labels or targets"),
     ],
 )
 def test_ts_that_cannot_be_read(tmp_path, text, message):

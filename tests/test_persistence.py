@@ -14,6 +14,7 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sktime.base import load as sktime_load
 from torch import nn
 
@@ -23,6 +24,8 @@ from simmtm_sk import (
     ConvEncoder,
     PatchEncoder,
     PointEncoder,
+    SimMTMClassifier,
+    SimMTMRegressor,
     SimMTMTransformer,
     load,
     save,
@@ -547,3 +550,227 @@ def test_what_is_saved_holds_no_object_but_the_class(artifact):
     assert set(contents) == {"config.json", "weights.safetensors", "_metadata"}
     assert pickle.loads(contents["_metadata"]) is SimMTMTransformer
     assert json.loads(contents["config.json"])["format_version"] == 1
+
+
+# -- classifiers and regressors -------------------------------------------------------------------
+
+KIND = np.arange(12) % 2
+TARGET = X.std((1, 2))
+STRATEGIES = ["linear-probe", "fine-tune", "probe-then-fine-tune", "from-scratch"]
+
+
+def classifier(**params):
+    given = {"transformer": small(), "head": "ridge", "num_epochs": 1, "random_state": 0}
+    return SimMTMClassifier(**{**given, **params})
+
+
+def regressor(**params):
+    given = {"transformer": small(), "num_epochs": 1, "random_state": 0}
+    return SimMTMRegressor(**{**given, **params})
+
+
+def assert_same_classifier(loaded, estimator):
+    assert type(loaded) is SimMTMClassifier
+    for values in (X, X.astype(np.float32), X[:, :, :7], list(X)):
+        np.testing.assert_array_equal(loaded.predict_proba(values), estimator.predict_proba(values))
+        predicted, expected = loaded.predict(values), estimator.predict(values)
+        assert predicted.dtype == expected.dtype
+        assert predicted.tolist() == expected.tolist()
+        assert {type(p) for p in predicted.tolist()} == {type(p) for p in expected.tolist()}
+    assert loaded.classes_.dtype == estimator.classes_.dtype
+    assert loaded.classes_.tolist() == estimator.classes_.tolist()
+    assert loaded.history_ == estimator.history_
+    assert loaded.transformer_.history_ == estimator.transformer_.history_
+    embedding = estimator.transformer_.transform(X)
+    np.testing.assert_array_equal(loaded.transformer_.transform(X), embedding)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_round_trip_of_a_classifier(tmp_path, strategy):
+    estimator = classifier(strategy=strategy, num_epochs=2).fit(X, np.array(["a", "b"])[KIND])
+    loaded = load(estimator.save(tmp_path / "model"))
+    assert_same_classifier(loaded, estimator)
+    given, got = (e.get_params() for e in (estimator, loaded))
+    nested = {"transformer", "transformer__encoder"}
+    assert {k: v for k, v in got.items() if k not in nested} == {
+        k: v for k, v in given.items() if k not in nested
+    }
+    assert [repr(got[k]) for k in nested] == [repr(given[k]) for k in nested]
+    assert not hasattr(loaded.transformer, "network_")  # what was given was not fitted
+    assert loaded.score(X, np.array(["a", "b"])[KIND]) == estimator.score(
+        X, np.array(["a", "b"])[KIND]
+    )
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_round_trip_of_a_regressor(tmp_path, strategy):
+    estimator = regressor(strategy=strategy).fit(X, TARGET)
+    loaded = load(save(estimator, tmp_path / "model"))
+    assert type(loaded) is SimMTMRegressor
+    for values in (X, X.astype(np.float32), X[:, :, :7]):
+        np.testing.assert_array_equal(loaded.predict(values), estimator.predict(values))
+    assert loaded.history_ == estimator.history_
+    assert loaded.score(X, TARGET) == estimator.score(X, TARGET)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["walk", "ünï"]),
+        np.array([3, 7]),
+        np.array([3, 7], np.uint8),
+        np.array([1.0, 2.0], np.float32),
+        np.array([0.1, 1 / 3]),
+        np.array([False, True]),
+        np.array(["walk", "run"], object),
+        np.array([3, 7], object),
+    ],
+    ids=lambda labels: f"{labels.dtype}-{labels[0]}",
+)
+def test_labels_of_every_type(tmp_path, labels):
+    estimator = classifier().fit(X, labels[KIND])
+    assert_same_classifier(load(estimator.save(tmp_path / "model")), estimator)
+
+
+@pytest.mark.parametrize(
+    "transformer",
+    [
+        None,
+        SimMTMTransformer(encoder=PatchEncoder(patch_length=4, **TOKENS), num_epochs=0),
+        SimMTMTransformer(encoder=None, num_epochs=0, max_length=8, pooling=("scale", "max")),
+    ],
+    ids=str,
+)
+def test_transformers_of_every_kind(tmp_path, transformer):
+    params = {"strategy": "from-scratch"} if transformer is None else {}
+    estimator = classifier(transformer=transformer, **params).fit(X, KIND)
+    loaded = load(estimator.save(tmp_path / "model"))
+    assert_same_classifier(loaded, estimator)
+    assert repr(loaded.transformer) == repr(transformer)
+
+
+def test_class_weights_keep_their_keys(tmp_path):
+    for labels, weight in (
+        (KIND, {0: 2.0, 1: 0.5}),
+        (np.array(["a", "b"])[KIND], {"a": 2.0, "b": 0.5}),
+        (KIND + 1.0, {1.0: 2.0, 2.0: 0.5}),
+        (KIND, {np.int64(0): np.float64(2.0), np.int64(1): 1.0}),
+        (KIND, "balanced"),
+    ):
+        estimator = classifier(class_weight=weight).fit(X, labels)
+        loaded = load(estimator.save(tmp_path / "model"))
+        assert loaded.class_weight == weight
+        again = clone(loaded).fit(X, labels)
+        np.testing.assert_array_equal(again.predict_proba(X), estimator.predict_proba(X))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_frozen_transformer_stays_one(fitted, tmp_path, strategy):
+    """What is loaded predicts the same; where the encoder was kept, it can be fitted again too."""
+    estimator = classifier(transformer=FrozenEstimator(fitted), strategy=strategy).fit(X, KIND)
+    loaded = load(estimator.save(tmp_path / "model"))
+    assert_same_classifier(loaded, estimator)
+    assert isinstance(loaded.transformer, FrozenEstimator)
+    again = clone(loaded).fit(X, KIND)
+    assert np.isfinite(again.predict_proba(X)).all()
+    if strategy in ("linear-probe", "from-scratch"):
+        np.testing.assert_array_equal(again.predict_proba(X), estimator.predict_proba(X))
+    assert_same_classifier(loaded, estimator)  # fitting a clone changed nothing
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_as_the_transformer(fitted, tmp_path, kind):
+    """It is only needed to fit again."""
+    path = fitted.save(tmp_path / "encoder")
+    estimator = classifier(transformer=kind(path), strategy="fine-tune").fit(X, KIND)
+    model = estimator.save(tmp_path / "model")
+    path.unlink()
+    loaded = load(model)
+    assert_same_classifier(loaded, estimator)
+    assert str(loaded.transformer) == str(path)
+    with pytest.raises(FileNotFoundError, match="encoder"):
+        loaded.fit(X, KIND)
+
+
+def test_what_is_loaded_can_be_used_like_any_other(tmp_path):
+    estimator = classifier().fit(X, KIND)
+    loaded = load(estimator.save(tmp_path / "model"))
+    assert_same_classifier(load(loaded.save(tmp_path / "second")), estimator)
+    assert_same_classifier(pickle.loads(pickle.dumps(loaded)), estimator)
+    again = clone(loaded).fit(X, KIND)
+    np.testing.assert_array_equal(again.predict_proba(X), estimator.predict_proba(X))
+    with pytest.raises(ValueError, match=r"X has 1 channel\(s\)"):
+        loaded.predict(X[:, :1])
+    again = loaded.fit(X, KIND)
+    np.testing.assert_array_equal(again.predict_proba(X), estimator.predict_proba(X))
+
+
+def test_sktime_loads_classifiers_and_regressors(tmp_path):
+    estimator = classifier().fit(X, KIND)
+    path = estimator.save(tmp_path / "model")
+    for loaded in (sktime_load(path), sktime_load(estimator.save())):
+        assert_same_classifier(loaded, estimator)
+    other = regressor().fit(X, TARGET)
+    np.testing.assert_array_equal(sktime_load(other.save()).predict(X), other.predict(X))
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_own_objects_inside_a_transformer_are_given_to_load(tmp_path, make, frozen):
+    target = KIND if make is classifier else TARGET
+    own = small(encoder=OwnEncoder(), masking=half_mask)
+    given = FrozenEstimator(own.fit(X)) if frozen else own
+    estimator = make(transformer=given).fit(X, target)
+    path = estimator.save(tmp_path / "model")
+    with pytest.raises(ArtifactError, match=r"'transformer' .*load\(path, transformer=\.\.\.\)"):
+        load(path)
+    template = small(encoder=OwnEncoder(), masking=half_mask)
+    loaded = load(path, transformer=FrozenEstimator(template) if frozen else template)
+    np.testing.assert_array_equal(loaded.predict(X), estimator.predict(X))
+    if frozen:  # the frozen one is then the one that was loaded
+        np.testing.assert_array_equal(clone(loaded).fit(X, target).predict(X), estimator.predict(X))
+
+
+def test_what_has_no_head_of_its_own_is_not_saved(tmp_path):
+    with pytest.warns(UserWarning, match="single label"):
+        single = classifier().fit(X, np.zeros(12, int))
+    several = [
+        classifier().fit(X, pd.DataFrame({"one": KIND, "two": 1 - KIND})),
+        regressor().fit(X, pd.DataFrame({"one": TARGET, "two": -TARGET})),
+    ]
+    for estimator in (single, *several):
+        with pytest.raises(ValueError, match=r"no head of its own to save: .*single class, or"):
+            estimator.save(tmp_path / "model")
+    for estimator in (classifier(), regressor()):
+        with pytest.raises(NotFittedError, match="has not been fitted"):
+            estimator.save(tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors is a no-op:UserWarning")
+def test_any_damage_to_the_configuration_of_a_classifier(tmp_path):
+    """An ArtifactError or an estimator, nothing else."""
+    path = (
+        classifier(strategy="fine-tune", class_weight={0: 1.0, 1: 2.0})
+        .fit(X, KIND)
+        .save(tmp_path / "model")
+    )
+    config = json.loads(members(path)["config.json"])
+    weights = members(path)["weights.safetensors"]
+    places = [p for p in entries(config) if p[:2] != ("params", "transformer")]
+    assert len(places) > 60
+    for place in places:
+        for value in (None, "x", 1e300, {"dict": [[[], 1]]}):
+            damaged = json.loads(json.dumps(config))
+            inner = damaged
+            for key in place[:-1]:
+                inner = inner[key]
+            inner[place[-1]] = value
+            with contextlib.suppress(ArtifactError):
+                assert isinstance(from_bytes(content(damaged, weights), "it", {}), BaseEstimator)
+
+
+def test_what_is_saved_of_a_classifier_holds_no_object_but_the_class(tmp_path):
+    contents = members(classifier().fit(X, KIND).save(tmp_path / "model"))
+    assert set(contents) == {"config.json", "weights.safetensors", "_metadata"}
+    assert pickle.loads(contents["_metadata"]) is SimMTMClassifier

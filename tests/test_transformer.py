@@ -252,7 +252,9 @@ def test_hidden_values_change_no_output_bit(encoder):
 
     def outputs(filled):
         with torch.no_grad():
-            yield network.embed(filled, observed, within, ("mean", "max", "std", "ppv"), True)
+            yield network.embed(
+                filled, observed, within, ("mean", "max", "min", "std", "ppv"), True
+            )
             yield network.project(filled, observed, within)
             yield network.rebuild(filled, observed, within)
             yield from network.losses(filled, observed, within, views).values()
@@ -577,20 +579,20 @@ def test_size_of_the_embedding(encoder, pooling, layers):
 
 def test_size_of_the_default_embedding():
     """As the documentation of the class says."""
-    assert SimMTMTransformer().pooling == ("max", "std", "ppv", "scale")
+    assert SimMTMTransformer().pooling == ("max", "min", "std", "ppv", "scale")
     assert set(SimMTMTransformer().pooling) < set(POOLINGS)
     for length, n_layers in ((129, 8), (500, 8), (128, 7), (20, 5), (2, 1)):
         panel = np.random.default_rng(0).normal(size=(4, 1, length))
         n_features = SimMTMTransformer(num_epochs=0).fit_transform(panel).shape[1]
-        assert n_features == 3 * (n_layers + 1) * 64 + 2
-        assert n_features == 1730 or length < 129
+        assert n_features == 4 * (n_layers + 1) * 64 + 2
+        assert n_features == 2306 or length < 129
     patch = SimMTMTransformer(num_epochs=0, encoder=ENCODERS["patch"])
-    assert patch.fit_transform(X).shape[1] == 2 * (3 * 2 * 4 + 2)  # for each of two channels
+    assert patch.fit_transform(X).shape[1] == 2 * (4 * 2 * 4 + 2)  # for each of two channels
 
 
 def test_pooling_by_hand():
     """The statistics over time of the last layer, computed from the network's own output."""
-    estimator = small(layers="last", pooling=("mean", "max", "std", "ppv")).fit(X)
+    estimator = small(layers="last", pooling=("mean", "max", "min", "std", "ppv")).fit(X)
     embedding = estimator.transform(X_NEW)
 
     def level(values):  # all means, then all logarithms of the standard deviations
@@ -603,7 +605,7 @@ def test_pooling_by_hand():
     with torch.no_grad():
         points = backbone(torch.tensor(values), visible, None, torch.tensor(scaled))[-1]
     points = points.numpy()
-    by_hand = [points.mean(1), points.max(1), points.std(1), (points > 0).mean(1)]
+    by_hand = [points.mean(1), points.max(1), points.min(1), points.std(1), (points > 0).mean(1)]
     # the level's centre and spread are weights of the network, hence float32
     np.testing.assert_allclose(embedding, np.concatenate(by_hand, 1), rtol=1e-5, atol=1e-5)
 

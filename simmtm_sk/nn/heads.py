@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-POOLINGS = ("mean", "max", "std", "ppv")
+POOLINGS = ("mean", "max", "min", "std", "ppv")
 
 
 class Projector(nn.Module):
@@ -54,7 +54,7 @@ def pooled(points: Tensor, tokens: Tensor | None, statistic: str) -> Tensor:
     points : Tensor, shape (n_rows, n_tokens, d)
     tokens : Tensor of bool, shape (n_rows, n_tokens), or None
         The tokens that belong to the series; None means all of them.
-    statistic : {"mean", "max", "std", "ppv"}
+    statistic : {"mean", "max", "min", "std", "ppv"}
         ppv is the share of tokens with a positive value (Dempster et al., arXiv:1910.13051).
 
     Returns
@@ -65,8 +65,8 @@ def pooled(points: Tensor, tokens: Tensor | None, statistic: str) -> Tensor:
     --------
     >>> import torch
     >>> points = torch.tensor([[[-1.0], [3.0]]])
-    >>> [pooled(points, None, s).item() for s in ("mean", "max", "std", "ppv")]
-    [1.0, 3.0, 2.0, 0.5]
+    >>> [pooled(points, None, s).item() for s in ("mean", "max", "min", "std", "ppv")]
+    [1.0, 3.0, -1.0, 2.0, 0.5]
     """
     if tokens is None:
         match statistic:
@@ -74,6 +74,8 @@ def pooled(points: Tensor, tokens: Tensor | None, statistic: str) -> Tensor:
                 return points.mean(1)
             case "max":
                 return points.amax(1)
+            case "min":
+                return points.amin(1)
             case "std":
                 return points.std(1, correction=0)
             case _:
@@ -86,6 +88,8 @@ def pooled(points: Tensor, tokens: Tensor | None, statistic: str) -> Tensor:
             return mean
         case "max":
             return points.masked_fill(~inside, -torch.inf).amax(1)
+        case "min":
+            return points.masked_fill(~inside, torch.inf).amin(1)
         case "std":
             centred = (points - mean[:, None]).masked_fill(~inside, 0)
             spread: Tensor = torch.linalg.vector_norm(centred, dim=1)

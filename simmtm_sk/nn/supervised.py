@@ -71,8 +71,11 @@ class Supervised(nn.Module):
         n_rows, n_channels, length = values.shape
         if self.channel_independent:
             values, observed = (x.reshape(-1, 1, length) for x in (values, observed))
-            within = None if within is None else within.repeat_interleave(n_channels, 0)
+            # a channel is a series of its own, which ends at its own last observed point
+            within = observed[:, 0].flip(-1).cummax(-1).values.flip(-1)
         pooled = self.network.embed(values, observed, within, self.statistics, self.all_layers)
+        if self.channel_independent:  # and gets zeros if it has none
+            pooled = pooled.masked_fill(~observed.any(-1), 0)
         return torch.cat([pooled.reshape(n_rows, -1), extra], 1)
 
     def forward(

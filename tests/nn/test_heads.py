@@ -9,6 +9,7 @@ from simmtm_sk.nn.heads import POOLINGS, Decoder, Projector, pooled
 PLAIN = {
     "mean": lambda x: x.mean(0),
     "max": lambda x: x.max(0),
+    "min": lambda x: x.min(0),
     "std": lambda x: x.std(0),
     "ppv": lambda x: (x > 0).mean(0),
 }
@@ -50,7 +51,7 @@ def test_pooled_over_the_tokens_within_equals_numpy(statistic, offset):
     assert pooled(poisoned, tokens, statistic).equal(pooled(points, tokens, statistic))
 
 
-@pytest.mark.parametrize("statistic", ["mean", "max", "std"])  # a share has no gradient
+@pytest.mark.parametrize("statistic", ["mean", "max", "min", "std"])  # a share has no gradient
 @pytest.mark.parametrize(
     "tokens",
     [None, torch.ones(2, 3, dtype=torch.bool), prefixes([2, 1], 3)],

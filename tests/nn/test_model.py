@@ -224,7 +224,7 @@ def test_masked_values_change_no_bit_of_a_view(name, poison):
         lambda x: torch.stack(network.layers(x, views[:N], within)),
         lambda x: network.rebuild(x, views[:N], within),
         lambda x: network.project(x, views[:N], within),
-        lambda x: network.embed(x, views[:N], within, ("mean", "max", "std", "ppv"), True),
+        lambda x: network.embed(x, views[:N], within, ("mean", "max", "min", "std", "ppv"), True),
     ):
         assert result(poisoned).equal(result(values))
 
@@ -245,7 +245,7 @@ def test_a_wholly_hidden_patch_is_one_token_whatever_its_values(name):
 def test_padding_is_no_part_of_embeddings_and_projections(name):
     network, n_channels = build(name)
     values, observed, within, _ = batch(n_channels)
-    statistics = ("mean", "max", "std", "ppv")
+    statistics = ("mean", "max", "min", "std", "ppv")
     alone = (values[1:2, :, :9], observed[1:2, :, :9])
     torch.testing.assert_close(
         network.embed(values, observed, within, statistics, True)[1:2],

@@ -7,7 +7,11 @@ import pytest
 import torch
 
 from simmtm_sk.training.settings import (
+    MAX_FINETUNING,
+    MIN_FINETUNING,
     autocast_dtype,
+    draw_seed,
+    finetuning_epochs,
     learning_rate,
     resolve_device,
     training_epochs,
@@ -87,3 +91,52 @@ def test_precision():
     assert autocast_dtype("auto", cpu) is None
     assert autocast_dtype("float32", cpu) is None
     assert autocast_dtype("bfloat16", cpu) is torch.bfloat16
+
+
+# -- with labels ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size", "n_steps"),
+    [
+        (1, 32, MIN_FINETUNING),
+        (20, 32, MIN_FINETUNING),
+        (64, 32, 128),  # twice as many steps as rows
+        (100, 25, 200),
+        (5000, 50, MAX_FINETUNING),
+    ],
+)
+def test_automatic_epochs_of_fine_tuning_by_hand(n_rows, batch_size, n_steps):
+    n_epochs, every = finetuning_epochs("auto", n_rows, batch_size)
+    batches = -(-n_rows // batch_size)
+    assert n_epochs * batches == n_steps
+    assert every == max(1, round(10 / batches))
+
+
+def test_fine_tuning_sees_every_row_at_least_once():
+    assert finetuning_epochs("auto", 1_000_000, 32)[0] == 1
+
+
+def test_a_given_number_of_epochs_of_fine_tuning_is_taken():
+    n_epochs, every = finetuning_epochs(np.int64(7), 1000, 32)
+    assert (n_epochs, every) == (7, 1)
+    assert type(n_epochs) is type(every) is int
+    assert finetuning_epochs(7, 10, 32) == (7, 10)
+
+
+def test_seeds_follow_from_the_random_state():
+    assert draw_seed(3) == draw_seed(3) == draw_seed(np.int64(3)) != draw_seed(4)
+    generator = np.random.RandomState(3)
+    first, second = draw_seed(generator), draw_seed(generator)
+    assert first == draw_seed(3) != second  # it moves on, as in scikit-learn
+    assert type(first) is int
+
+
+def test_without_a_random_state_every_seed_is_another_one():
+    """Also where the caller has seeded numpy's global generator, which is left alone."""
+    seeds = set()
+    for _ in range(3):
+        np.random.seed(0)  # noqa: NPY002
+        seeds.add(draw_seed(None))
+        assert np.random.randint(1000) == np.random.RandomState(0).randint(1000)  # noqa: NPY002
+    assert len(seeds) == 3
