@@ -31,7 +31,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tasks import EPILEPSY, MORE_SMALL, POOLS, SMALL, load_epilepsy, load_pool, load_small
 
-from simmtm_sk import SimMTMClassifier, SimMTMTransformer
+from simmtm_sk import PatchEncoder, SimMTMClassifier, SimMTMTransformer
 from simmtm_sk.datasets import Home, Panel
 from simmtm_sk.probing import classification_head
 
@@ -42,7 +42,9 @@ TFC_LABELS_PER_CLASS = 30  # of the 60 labelled windows in the TF-C benchmark
 REGIMES = {"small": (*SMALL, *MORE_SMALL), "pool": POOLS, "epilepsy": EPILEPSY}
 
 STRATEGIES = ("fine-tune", "probe-then-fine-tune", "from-scratch")
-TORCH_METHODS = ("probe", *STRATEGIES, "untrained", "raw")
+PATCHES = {"encoder": PatchEncoder(), "masking": "patch", "mask_length": 16.0}
+PATCH_METHODS = ("patches", "untrained patches")  # on pools, where they learn most
+TORCH_METHODS = ("probe", *STRATEGIES, "untrained", *PATCH_METHODS, "raw")
 NUMBA_METHODS = ("minirocket", "minirocket-ridge", "dtw")
 DETERMINISTIC = ("raw", "dtw")
 DTW_SERIES, DTW_LENGTH = 200, 300  # 1-NN DTW only up to this size
@@ -139,6 +141,16 @@ class Prepared:
         return features(self.X, self.parts, lambda X: untrained.transform)
 
     @cached_property
+    def patches(self) -> Features:
+        patches = self._encoder(**PATCHES)
+        return features(self.X, self.parts, lambda X: patches.transform)
+
+    @cached_property
+    def untrained_patches(self) -> Features:
+        untrained = self._encoder(**PATCHES, num_epochs=0)
+        return features(self.X, self.parts, lambda X: untrained.transform)
+
+    @cached_property
     def raw(self) -> Features:
         return self._features(fit_raw)
 
@@ -217,6 +229,8 @@ METHODS: dict[str, Callable[[Prepared, np.ndarray], Fitted]] = {
     "probe": lambda task, rows: fit_head(task, task.probe, rows, "auto"),
     **{strategy: partial(fit_strategy, strategy=strategy) for strategy in STRATEGIES},
     "untrained": lambda task, rows: fit_head(task, task.untrained, rows, "auto"),
+    "patches": lambda task, rows: fit_head(task, task.patches, rows, "auto"),
+    "untrained patches": lambda task, rows: fit_head(task, task.untrained_patches, rows, "auto"),
     "raw": lambda task, rows: fit_head(task, task.raw, rows, "ridge"),
     "minirocket": lambda task, rows: fit_head(task, task.minirocket, rows, "auto"),
     "minirocket-ridge": lambda task, rows: fit_ridge(task, task.minirocket, rows),
@@ -275,6 +289,7 @@ def planned(tasks: list[str], methods: list[str]) -> list[list[Run]]:
                         for draw in ([seed] if k == "all" else range(seed, DRAWS, SEEDS))
                         for method in methods
                         if k != "all" or seed == 0 or method not in DETERMINISTIC
+                        if regime == "pool" or method not in PATCH_METHODS
                     ]
                 )
     return groups
