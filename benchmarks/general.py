@@ -170,7 +170,7 @@ def pretrain(arguments: argparse.Namespace) -> None:
 
 
 def record_of(artifact: Path) -> Path:
-    return artifact.with_name(artifact.name + ".json")
+    return artifact.with_suffix(".json")
 
 
 # -- evaluation -----------------------------------------------------------------------------------

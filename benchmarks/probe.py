@@ -210,7 +210,7 @@ def run_all(
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     with threadpool_limits(1):
-        for group in groups[first::step]:
+        for group in list(filter(None, groups))[first::step]:
             recorded = _recorded(path, list(group[0]))
             missing = [run for run in group if tuple(map(str, run.values())) not in recorded]
             for run, rows in measure(missing) if missing else ():

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .downstream import PretrainedEstimator, Values
 from .encoders import ConvEncoder
-from .probing import HEADS, classification_head
+from .probing import HEADS, classification_head, smoothed_classes
 from .training.finetuning import cross_entropy
 from .training.settings import draw_seed
 from .transformer import SimMTMTransformer
@@ -49,7 +49,7 @@ default="linear-probe"
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as in scikit-learn.
     num_epochs : int >= 1 or "auto", default="auto"
-        Passes over the labelled rows in fine-tuning; "auto" chooses by their number, see
+        Passes over the labelled series in fine-tuning; "auto" chooses by their number, see
         `simmtm_sk.training.settings.finetuning_epochs`.
     batch_size : int >= 1, default=32
         Largest number of series in a step of fine-tuning.
@@ -208,7 +208,7 @@ default="linear-probe"
         self.classes_, target = np.unique(labels, return_inverse=True)
         self.n_classes_ = len(self.classes_)
         self._class_dictionary = {label: i for i, label in enumerate(self.classes_)}
-        weight = compute_class_weight(self.class_weight, classes=self.classes_, y=labels)
+        weight = self._class_weights(target)
         seed = draw_seed(self.random_state)
         self.transformer_ = self._fit_encoder(X, seed)
         self.history_ = []
@@ -219,10 +219,26 @@ default="linear-probe"
         if start is not None and self.strategy == "linear-probe":
             self.head_ = start
         else:
-            loss = cross_entropy(torch.tensor(weight))
+            wanted = torch.tensor(smoothed_classes(target))
+            loss = cross_entropy(wanted, torch.tensor(weight))
             classes = torch.tensor(target)
             self.head_ = self._train(values, E, start, classes, loss, self.n_classes_, target, seed)
         return self
+
+    def _class_weights(self, target: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Weights in the order of ``classes_``; scikit-learn wants class numbers in a dict."""
+        given = self.class_weight
+        if isinstance(given, dict):
+            unknown = [label for label in given if label not in self._class_dictionary]
+            if unknown:
+                raise ValueError(
+                    f"class_weight names {unknown}, which y does not have; its classes are "
+                    f"{self.classes_.tolist()}."
+                )
+            given = {self._class_dictionary[label]: weight for label, weight in given.items()}
+        numbers = np.arange(self.n_classes_)
+        weights: NDArray[np.float64] = compute_class_weight(given, classes=numbers, y=target)
+        return weights
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict the label of every series.

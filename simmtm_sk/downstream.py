@@ -15,7 +15,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from .data import Rows, panel_values
+from .data import panel_values
 from .interop import SktimeSklearnBridge, check_series
 from .nn.supervised import Supervised
 from .persistence import SafeArtifactMixin, decoded_params, encoded_params, load
@@ -145,9 +145,9 @@ class PretrainedEstimator(SktimeSklearnBridge, SafeArtifactMixin):
         """
         encoder = self.transformer_
         device = resolve_device(encoder.device)
-        rows = Rows(values, encoder._longest(), device)
+        rows = encoder._rows(values, device)
         held_out = stratified_part(strata, self.validation_fraction, seed)
-        n_train = int((~np.isin(rows.series, held_out)).sum())
+        n_train = len(values) - len(held_out)
         n_epochs, evaluate_every = finetuning_epochs(self.num_epochs, n_train, self.batch_size)
         plan = Plan(
             n_epochs=n_epochs,
@@ -165,7 +165,7 @@ class PretrainedEstimator(SktimeSklearnBridge, SafeArtifactMixin):
                 encoder.network_,
                 encoder._statistics(),
                 encoder.layers == "all",
-                encoder._any_channels(),
+                values.shape[1] if encoder._any_channels() else 1,
                 torch.tensor(center, dtype=torch.float32),
                 torch.tensor(spread, dtype=torch.float32),
                 n_outputs,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .data import CHUNK, Rows
+from .nn.heads import owner_means
 from .nn.masking import geometric_mask, masked_views
 from .nn.model import SimMTM
 from .nn.normalization import levels, visible_statistics
@@ -47,10 +48,7 @@ def mean_over_windows(results: Tensor, rows: Rows, n_series: int) -> Tensor:
     """
     if len(rows) == n_series and (rows.series == np.arange(n_series)).all():
         return results
-    owner = torch.as_tensor(rows.series)
-    counts = torch.bincount(owner, minlength=n_series).clamp(min=1).to(results.dtype)
-    summed = torch.zeros(n_series, results.shape[1], dtype=results.dtype)
-    return summed.index_add(0, owner, results) / counts[:, None]
+    return owner_means(results, torch.as_tensor(rows.series), n_series)
 
 
 def all_levels(values: Values) -> Tensor:

@@ -106,6 +106,35 @@ def classification_head(
     return LinearHead(center, spread, coef @ basis.T, intercept)
 
 
+def smoothed_classes(y: NDArray[np.int64]) -> Values:
+    """Return the probabilities that the members of every class are to get.
+
+    As in Platt's scaling, a class of n members counts as n + 1 hits and one miss for each other
+    class: a few series without a mistake do not make certain.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (n_series,)
+        Class numbers from 0.
+
+    Returns
+    -------
+    ndarray, shape (n_classes, n_classes)
+        A row for each class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> smoothed_classes(np.array([0, 1, 1]))
+    array([[0.66666667, 0.33333333],
+           [0.25      , 0.75      ]])
+    """
+    counts = np.bincount(y)
+    n_classes = len(counts)
+    miss = 1 / (counts[:, None] + n_classes)
+    return np.where(np.eye(n_classes, dtype=bool), 1 - (n_classes - 1) * miss, miss)
+
+
 def regression_head(E: NDArray[Any], y: NDArray[Any]) -> LinearHead:
     """Fit a ridge regression, its penalty chosen by leave-one-out cross-validation.
 
@@ -141,13 +170,9 @@ def _ridge(Z: Values, targets: Values, weights: Values | None) -> tuple[Values, 
 def _sharpness(left_out: Values, y: NDArray[np.int64], weights: Values) -> float:
     """Return the factor that makes the softmax of a ridge's scores most likely.
 
-    Chosen on the scores of left-out series (temperature scaling, Guo et al., arXiv:1706.04599). As
-    in Platt's scaling, a class of n members counts as n + 1 hits and one miss for each other class:
-    a few series without a mistake do not make certain.
+    Chosen on the scores of left-out series (temperature scaling, Guo et al., arXiv:1706.04599).
     """
-    counts = np.bincount(y)
-    miss = 1 / (counts + len(counts))[y, None]
-    smoothed = np.where(np.arange(len(counts)) == y[:, None], 1 - (len(counts) - 1) * miss, miss)
+    smoothed = smoothed_classes(y)[y]
 
     def loss(log_factor: float) -> float:
         log_likelihood = log_softmax(np.exp(log_factor) * left_out, axis=1)

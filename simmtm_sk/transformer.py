@@ -521,10 +521,16 @@ class SimMTMTransformer(
         return tuple(s for s in self.pooling if s != "scale")
 
     def _scale(self, values: Values, dtype: torch.dtype) -> Tensor:
-        """Return the other part: (n_series, 2 n_channels), or no column without "scale"."""
+        """Return the other part: (n_series, 2 n_channels), or no column without "scale".
+
+        Levels that were noise in the training series, as in archives whose series are all
+        normalised already, are zero: standardised, the noise would look like a feature.
+        """
         if "scale" not in self.pooling:
             return torch.zeros(len(values), 0, dtype=dtype)
-        return all_levels(values).nan_to_num(0.0).to(dtype)
+        found = all_levels(values).nan_to_num(0.0)
+        noise = self.network_.level.spread.isinf()
+        return found.masked_fill(noise.repeat_interleave(found.shape[1] // len(noise)), 0).to(dtype)
 
     def _embed(self, values: Values, dtype: torch.dtype) -> Tensor:
         statistics = self._statistics()

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 # Models in tests are tiny: threads that wait for one another cost far more than they save,
 # above all with several test processes on few cores.
 torch.set_num_threads(1)
+threadpool_limits(1)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

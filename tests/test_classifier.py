@@ -349,7 +349,6 @@ def test_a_series_is_classified_alone_as_among_others(fitted):
     np.testing.assert_allclose(alone, together, atol=1e-4)
 
 
-@pytest.mark.xfail(reason="the scale of series that are all normalised is noise, and blown up")
 def test_series_that_are_normalised_already():
     """Level and scale are the same up to rounding; rounding must not decide about a class."""
 

@@ -96,3 +96,27 @@ def pooled(points: Tensor, tokens: Tensor | None, statistic: str) -> Tensor:
             return spread / count.sqrt()
         case _:
             return ((points > 0) & inside).sum(1).to(points.dtype) / count
+
+
+def owner_means(x: Tensor, owner: Tensor, n_owners: int) -> Tensor:
+    """Average the rows of every owner.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n_rows, k)
+    owner : Tensor of int, shape (n_rows,)
+    n_owners : int
+
+    Returns
+    -------
+    Tensor, shape (n_owners, k)
+        Zeros for an owner without rows.
+
+    Examples
+    --------
+    >>> import torch
+    >>> owner_means(torch.tensor([[1.0], [3.0], [5.0]]), torch.tensor([0, 0, 2]), 3).tolist()
+    [[2.0], [0.0], [5.0]]
+    """
+    counts = torch.bincount(owner, minlength=n_owners).clamp(min=1).to(x.dtype)
+    return x.new_zeros(n_owners, x.shape[1]).index_add(0, owner, x) / counts[:, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .heads import owner_means
 from .model import SimMTM
 
 
@@ -21,8 +22,9 @@ class Supervised(nn.Module):
     statistics : tuple of str
         As in `SimMTM.embed`; may be empty.
     all_layers : bool
-    channel_independent : bool
-        Whether every channel is a row of the network.
+    n_parts : int
+        Rows that a series of one window has: its channels if the encoder takes them one by one,
+        else 1.
     center, spread : Tensor, shape (n_features,)
         Of the embedding over the training series, before training.
     n_outputs : int
@@ -38,7 +40,7 @@ class Supervised(nn.Module):
         network: SimMTM,
         statistics: tuple[str, ...],
         all_layers: bool,
-        channel_independent: bool,
+        n_parts: int,
         center: Tensor,
         spread: Tensor,
         n_outputs: int,
@@ -48,40 +50,46 @@ class Supervised(nn.Module):
         self.network = network
         self.statistics = statistics
         self.all_layers = all_layers
-        self.channel_independent = channel_independent
+        self.n_parts = n_parts
         self.register_buffer("center", center)
         self.register_buffer("spread", spread)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(len(center), n_outputs)
 
     def embed(
-        self, values: Tensor, observed: Tensor, within: Tensor | None, extra: Tensor
+        self,
+        values: Tensor,
+        observed: Tensor,
+        within: Tensor | None,
+        owner: Tensor,
+        extra: Tensor,
     ) -> Tensor:
-        """Return the embedding of every row: (n_rows, n_features).
+        """Return the embedding of every series: (n_series, n_features).
 
         Parameters
         ----------
-        values, observed : Tensor, shape (n_rows, n_channels, length)
-        within : Tensor of bool, shape (n_rows, length), or None
-        extra : Tensor, shape (n_rows, k)
+        values, observed, within
+            Rows, as in `SimMTM.embed`.
+        owner : Tensor of int, shape (n_rows,)
+            The series, or channel of a series, that each row is a window of.
+        extra : Tensor, shape (n_series, k)
             Features that do not come from the network.
         """
         if not self.statistics:
             return extra
-        n_rows, n_channels, length = values.shape
-        if self.channel_independent:
-            values, observed = (x.reshape(-1, 1, length) for x in (values, observed))
-            # a channel is a series of its own, which ends at its own last observed point
-            within = observed[:, 0].flip(-1).cummax(-1).values.flip(-1)
         pooled = self.network.embed(values, observed, within, self.statistics, self.all_layers)
-        if self.channel_independent:  # and gets zeros if it has none
-            pooled = pooled.masked_fill(~observed.any(-1), 0)
-        return torch.cat([pooled.reshape(n_rows, -1), extra], 1)
+        means = owner_means(pooled, owner, len(extra) * self.n_parts)
+        return torch.cat([means.reshape(len(extra), -1).to(extra), extra], 1)
 
     def forward(
-        self, values: Tensor, observed: Tensor, within: Tensor | None, extra: Tensor
+        self,
+        values: Tensor,
+        observed: Tensor,
+        within: Tensor | None,
+        owner: Tensor,
+        extra: Tensor,
     ) -> Tensor:
-        """Return the head's scores: (n_rows, n_outputs)."""
-        standardized = (self.embed(values, observed, within, extra) - self.center) / self.spread
-        scores: Tensor = self.head(self.dropout(standardized))
+        """Return the head's scores: (n_series, n_outputs)."""
+        embedding = self.embed(values, observed, within, owner, extra)
+        scores: Tensor = self.head(self.dropout((embedding - self.center) / self.spread))
         return scores

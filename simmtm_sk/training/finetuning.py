@@ -1,4 +1,4 @@
-"""Fine-tuning: encoder and head trained together on labelled rows."""
+"""Fine-tuning: encoder and head trained together on labelled series."""
 
 from __future__ import annotations
 
@@ -17,9 +17,21 @@ from .pretraining import isolated_randomness
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def cross_entropy(class_weight: Tensor) -> Loss:
-    """Return the loss of a classifier: mean negative log likelihood, weighted by class."""
-    return lambda scores, target: F.cross_entropy(scores, target, class_weight.to(scores))
+def cross_entropy(probabilities: Tensor, class_weight: Tensor) -> Loss:
+    """Return the loss of a classifier: mean cross entropy, weighted by class.
+
+    Parameters
+    ----------
+    probabilities : Tensor, shape (n_classes, n_classes)
+        What the members of each class are to get.
+    class_weight : Tensor, shape (n_classes,)
+    """
+
+    def loss(scores: Tensor, target: Tensor) -> Tensor:
+        wanted, weight = probabilities.to(scores)[target], class_weight.to(scores)[target]
+        return -(weight * (wanted * scores.log_softmax(-1)).sum(-1)).sum() / weight.sum()
+
+    return loss
 
 
 def squared_error(scores: Tensor, target: Tensor) -> Tensor:
@@ -40,13 +52,13 @@ def finetune(
     checkpoint: Path | None = None,
     on_epoch: Callable[[dict[str, float]], bool] | None = None,
 ) -> tuple[History, bool]:
-    """Train ``model`` in place on labelled rows and leave it on the CPU.
+    """Train ``model`` in place on labelled series and leave it on the CPU.
 
     Parameters
     ----------
     model : Supervised
     rows : Rows
-        Of the labelled series; every window has the label of its series.
+        Of the labelled series, or of their channels if the encoder takes them one by one.
     extra : Tensor, shape (n_series, k)
         Features of each series that do not come from the network.
     target : Tensor, shape (n_series,)
@@ -68,28 +80,34 @@ def finetune(
     device = rows.device
     model.to(device)
     extra, target = extra.to(device), target.to(device)
-    series = torch.as_tensor(rows.series, device=device)
-    is_held_out = torch.isin(series, held_out.to(device))
-    train_rows, valid_rows = (torch.nonzero(m).flatten() for m in (~is_held_out, is_held_out))
+    is_held_out = torch.isin(torch.arange(len(target)), held_out)
+    train_series, valid_series = (
+        torch.nonzero(chosen).flatten().to(device) for chosen in (~is_held_out, is_held_out)
+    )
+    owners = torch.as_tensor(rows.series, device=device)
+    series_of_row = owners // model.n_parts
 
-    def loss_of(index: Tensor) -> Tensor:
-        values, observed, within = rows.gather(index)
+    def loss_of(series: Tensor) -> Tensor:
+        place = torch.full_like(target, -1, dtype=torch.long)  # of every series in the batch
+        place[series] = torch.arange(len(series), device=device)
+        index = torch.nonzero(place[series_of_row] >= 0).flatten()
+        owner = place[series_of_row[index]] * model.n_parts + owners[index] % model.n_parts
         with torch.autocast(device.type, autocast, enabled=autocast is not None):
-            scores = model(values, observed, within, extra[series[index]])
-        return loss(scores.to(extra), target[series[index]])
+            scores = model(*rows.gather(index), owner, extra[series])
+        return loss(scores.to(extra), target[series])
 
     def evaluate() -> dict[str, float]:
-        batches = valid_rows.tensor_split(-(-len(valid_rows) // plan.batch_size))
-        total = sum(float(loss_of(index)) * len(index) for index in batches)
-        return {"criterion": total / len(valid_rows)}
+        batches = valid_series.tensor_split(-(-len(valid_series) // plan.batch_size))
+        total = sum(float(loss_of(series)) * len(series) for series in batches)
+        return {"criterion": total / len(valid_series)}
 
     with isolated_randomness(plan.seed):
         result = train(
             model,
             plan,
-            len(train_rows),
-            lambda index, _: {"total": loss_of(train_rows[index])},
-            evaluate if len(valid_rows) else None,
+            len(train_series),
+            lambda index, _: {"total": loss_of(train_series[index])},
+            evaluate if len(valid_series) else None,
             device=device,
             checkpoint=checkpoint,
             on_epoch=on_epoch,
