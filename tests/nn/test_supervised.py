@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder, SimMTMTransformer
-from simmtm_sk.data import Rows
 from simmtm_sk.nn.supervised import Supervised
 
 TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
@@ -43,7 +42,7 @@ def supervised(transformer, center, spread, dropout=0.0, n_outputs=N_OUTPUTS):
         transformer.network_,
         transformer._statistics(),
         transformer.layers == "all",
-        transformer._any_channels(),
+        2 if transformer._any_channels() else 1,
         center,
         spread,
         n_outputs,
@@ -51,17 +50,16 @@ def supervised(transformer, center, spread, dropout=0.0, n_outputs=N_OUTPUTS):
     )
 
 
-def by_series(outputs, rows):
-    return torch.stack([outputs[rows.series == i].mean(0) for i in range(len(rows.ends))])
+def batch_of(transformer, values):
+    """All rows, whose they are, and the features that do not come from the network."""
+    rows = transformer._rows(values, torch.device("cpu"))
+    extra = transformer._scale(values, torch.float32)
+    return *rows.gather(torch.arange(len(rows))), torch.as_tensor(rows.series), extra
 
 
 def scores_of(model, transformer, values):
-    """Run the network on every window; average over the windows of each series."""
-    rows = Rows(values, transformer._longest())
-    extra = transformer._scale(values, torch.float32)
-    batch = rows.gather(torch.arange(len(rows)))
     with torch.no_grad():
-        return by_series(model.eval()(*batch, extra[rows.series]), rows)
+        return model.eval()(*batch_of(transformer, values))
 
 
 def expected_scores(model, embedding):
@@ -90,13 +88,14 @@ def test_the_embedding_and_then_the_head(encoder, params, max_length):
     )
 
 
+@pytest.mark.parametrize("max_length", [None, 8], ids=["whole", "windows"])
 @pytest.mark.parametrize("encoder", ["conv-by-channel", "patch", "point"])
-def test_channels_that_end_early_or_are_missing(encoder):
+def test_channels_that_end_early_or_are_missing(encoder, max_length):
     """A channel-independent encoder looks at every channel's own end."""
     values = X.copy()
     values[0, 1, 10:] = np.nan
     values[6, 0] = np.nan
-    transformer = fitted(encoder)
+    transformer = fitted(encoder, max_length=max_length)
     embedding = torch.tensor(transformer.transform(values.astype(np.float32)))
     model = supervised(transformer, embedding.mean(0), embedding.std(0) + 0.1)
     torch.testing.assert_close(
@@ -112,7 +111,7 @@ def test_dropout_leaves_out_features_in_training_only():
     embedding = torch.tensor(transformer.transform(X.astype(np.float32)))
     center = torch.zeros(embedding.shape[1])
     model = supervised(transformer, center, center + 1, dropout=0.5)
-    batch = (*Rows(X).gather(torch.arange(9)), transformer._scale(X, torch.float32))
+    batch = batch_of(transformer, X)
     with torch.no_grad():
         first, second = model.train()(*batch), model(*batch)
         assert not torch.allclose(first, second)
@@ -132,8 +131,7 @@ def test_labels_reach_the_encoder_and_not_the_heads_of_pretraining(encoder):
     n_features = transformer.transform(X).shape[1]
     model = supervised(transformer, torch.zeros(n_features), torch.ones(n_features))
     model.zero_grad()
-    batch = Rows(X).gather(torch.arange(9))
-    model(*batch, transformer._scale(X, torch.float32)).square().sum().backward()
+    model(*batch_of(transformer, X)).square().sum().backward()
     touched = {name for name, p in model.named_parameters() if p.grad is not None}
     assert {"head.weight", "head.bias"} < touched
     assert any(name.startswith("network.backbone") for name in touched)

@@ -37,6 +37,9 @@ def transformer():
     ).fit(X)
 
 
+CERTAIN = torch.eye(2)  # every member of a class belongs to it
+
+
 def model_of(transformer, dropout=0.0, n_outputs=2):
     """Return a network of our own with a head that has no opinion."""
     transformer = copy.deepcopy(transformer)
@@ -45,7 +48,7 @@ def model_of(transformer, dropout=0.0, n_outputs=2):
         transformer.network_,
         transformer._statistics(),
         True,
-        False,
+        1,
         embedding.mean(0),
         embedding.std(0) + 1e-3,
         n_outputs,
@@ -65,7 +68,7 @@ def run(model, transformer, values=X, target=y, held_out=NOBODY, loss=None, **ch
     rows = Rows(values, changes.pop("max_length", None))
     options = {k: changes.pop(k) for k in ("on_epoch",) if k in changes}
     extra = transformer._scale(values, torch.float32)
-    loss = cross_entropy(torch.ones(2)) if loss is None else loss
+    loss = cross_entropy(CERTAIN, torch.ones(2)) if loss is None else loss
     return finetune(model, rows, extra, target, loss, held_out, plan(**changes), **options)
 
 
@@ -101,10 +104,14 @@ def test_losses_by_hand():
     scores = torch.tensor([[1.0, 0.0], [0.0, 2.0], [0.5, 0.5]])
     target = torch.tensor([0, 1, 1])
     log_likelihood = [-np.log(1 + np.exp(-1.0)), -np.log(1 + np.exp(-2.0)), -np.log(2)]
-    plain = cross_entropy(torch.ones(2))(scores, target).item()
+    plain = cross_entropy(CERTAIN, torch.ones(2))(scores, target).item()
     assert plain == pytest.approx(-np.mean(log_likelihood))
-    weighted = cross_entropy(torch.tensor([3.0, 1.0], dtype=torch.float64))(scores, target).item()
+    weights = torch.tensor([3.0, 1.0], dtype=torch.float64)
+    weighted = cross_entropy(CERTAIN, weights)(scores, target).item()
     assert weighted == pytest.approx(-np.dot(log_likelihood, [3, 1, 1]) / 5)
+    half = torch.full((2, 2), 0.5)
+    unsure = -scores.log_softmax(1).mean(1).mean().item()
+    assert cross_entropy(half, torch.ones(2))(scores, target).item() == pytest.approx(unsure)
     assert squared_error(scores[:, :1], torch.tensor([0.0, 0.0, 1.5])).item() == pytest.approx(
         2 / 3
     )
@@ -133,7 +140,7 @@ def test_the_criterion_is_the_loss_of_held_out_series(transformer):
     history, _ = run(model, transformer, held_out=held_out, batch_size=2, n_epochs=1)
     batch = Rows(X).gather(held_out)
     with torch.no_grad():
-        scores = model(*batch, transformer._scale(X, torch.float32)[held_out])
+        scores = model(*batch, torch.arange(5), transformer._scale(X, torch.float32)[held_out])
     expected = F.cross_entropy(scores, y[held_out]).item()
     assert history[0]["valid_criterion"] == pytest.approx(expected, rel=1e-5)
 
