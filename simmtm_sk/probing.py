@@ -109,8 +109,8 @@ def classification_head(
 def smoothed_classes(y: NDArray[np.int64]) -> Values:
     """Return the probabilities that the members of every class are to get.
 
-    As in Platt's scaling, a class of n members counts as n + 1 hits and one miss for each other
-    class: a few series without a mistake do not make certain.
+    As in Platt's scaling, a class of n members counts as n + 1 hits and one miss, shared by the
+    other classes: a few series without a mistake do not make certain.
 
     Parameters
     ----------
@@ -129,10 +129,9 @@ def smoothed_classes(y: NDArray[np.int64]) -> Values:
     array([[0.66666667, 0.33333333],
            [0.25      , 0.75      ]])
     """
-    counts = np.bincount(y)
-    n_classes = len(counts)
-    miss = 1 / (counts[:, None] + n_classes)
-    return np.where(np.eye(n_classes, dtype=bool), 1 - (n_classes - 1) * miss, miss)
+    miss = 1 / (np.bincount(y) + 2)[:, None]
+    n_classes = len(miss)
+    return np.where(np.eye(n_classes, dtype=bool), 1 - miss, miss / (n_classes - 1))
 
 
 def regression_head(E: NDArray[Any], y: NDArray[Any]) -> LinearHead:
