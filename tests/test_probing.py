@@ -61,12 +61,12 @@ def one_against_rest(y):
 
 
 def log_loss(scores, y, weights):
-    """A class of n members counts as n + 1 hits and one miss for each other class."""
+    """A class of n members counts as n + 1 hits and one miss, shared by the other classes."""
     log_likelihood, n_classes = log_softmax(scores, axis=1), y.max() + 1
     total = 0.0
     for likelihoods, k, weight in zip(log_likelihood, y, weights, strict=True):
         n_members = (y == k).sum()
-        seen = np.ones(n_classes)
+        seen = np.full(n_classes, 1 / (n_classes - 1))
         seen[k] = n_members + 1
         total -= weight * (seen / seen.sum()) @ likelihoods
     return total
