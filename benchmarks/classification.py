@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import numpy as np
+from baselines import Embed, fit_minirocket, fit_raw, interpolated
 from probe import benchmark_parser, draw_labelled, label_scores, probability_scores, run_all
-from rivals import Embed, fit_minirocket, fit_raw, interpolated
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.pipeline import make_pipeline
@@ -122,7 +122,7 @@ class Prepared:
         return encoder
 
     def _features(self, fit: Callable[[Panel, int], Embed]) -> Features:
-        # the rivals know no missing values
+        # these know no missing values
         parts = {p: (interpolated(copy.deepcopy(X)), y) for p, (X, y) in self.parts.items()}
         X = interpolated(copy.deepcopy(self.X))
         return features(X, parts, partial(fit, seed=self.seed))
@@ -317,9 +317,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if set(arguments.methods) & set(TORCH_METHODS) and set(arguments.methods) & set(NUMBA_METHODS):
         parser.error(f"{NUMBA_METHODS} need a process of their own")
-    path = arguments.results / "classification.csv"
     groups = planned(arguments.tasks, arguments.methods)
-    run_all(path, groups, partial(measured, arguments=arguments), arguments)
+    run_all("classification.csv", groups, partial(measured, arguments=arguments), arguments)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from baselines import Embed
 from classification import (
     Features,
     Prepared,
@@ -36,7 +37,6 @@ from classification import (
     trained_seconds,
 )
 from probe import benchmark_parser, draw_labelled, run_all
-from rivals import Embed
 from tasks import load_pool
 
 import simmtm_sk
@@ -265,7 +265,7 @@ def main() -> None:
             parser.error(f"this artifact has not seen {tasks}, and may be evaluated on them only")
         tasks = arguments.tasks
     run_all(
-        arguments.results / "general.csv",
+        "general.csv",
         planned(record, tasks),
         partial(
             measured,

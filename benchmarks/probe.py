@@ -16,7 +16,7 @@ import torch
 from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
@@ -29,10 +29,6 @@ def _ridge() -> RidgeClassifierCV:
     return RidgeClassifierCV(alphas=np.logspace(-3, 3, 13))
 
 
-def _probe() -> Pipeline:
-    return make_pipeline(StandardScaler(), _ridge())
-
-
 def cross_validated_accuracy(
     E: np.ndarray, y: np.ndarray, n_splits: int = 5, n_repeats: int = 3
 ) -> float:
@@ -41,15 +37,8 @@ def cross_validated_accuracy(
     folds = RepeatedStratifiedKFold(
         n_splits=max(2, min(n_splits, smallest)), n_repeats=n_repeats, random_state=0
     )
-    return float(cross_val_score(_probe(), np.asarray(E, np.float64), y, cv=folds).mean())
-
-
-def fit_score(
-    E_train: np.ndarray, y_train: np.ndarray, E_test: np.ndarray, y_test: np.ndarray
-) -> float:
-    """Accuracy of the ridge probe, fitted once with all labels."""
-    probe = _probe().fit(np.asarray(E_train, np.float64), y_train)
-    return float(probe.score(np.asarray(E_test, np.float64), y_test))
+    probe = make_pipeline(StandardScaler(), _ridge())
+    return float(cross_val_score(probe, np.asarray(E, np.float64), y, cv=folds).mean())
 
 
 def draw_labelled(task_name: str, y: np.ndarray, labels_per_class: int, draw: int) -> np.ndarray:
@@ -162,17 +151,6 @@ def append_row(path: Path | str, row: dict[str, object]) -> None:
         writer.writerow(row)
 
 
-def done(path: Path | str, **keys: object) -> bool:
-    """Whether the file has a row with these values."""
-    if not Path(path).exists():
-        return False
-    with Path(path).open(newline="") as file:
-        return any(
-            all(row[key] == str(value) for key, value in keys.items())
-            for row in csv.DictReader(file)
-        )
-
-
 def _recorded(path: Path, names: list[str]) -> set[tuple[str, ...]]:
     """What the file has in these columns."""
     if not path.exists():
@@ -187,30 +165,32 @@ def benchmark_parser(description: str | None) -> argparse.ArgumentParser:
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data-home", default=None)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the CSV file")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the CSV files")
     parser.add_argument("--shard", default="0/1", help="I/N: the I-th of N parts, from 0")
     parser.add_argument("--time-limit", type=float, default=float("inf"), help="seconds")
     return parser
 
 
 def run_all(
-    path: Path,
+    name: str,
     groups: list[list[Row]],
     measure: Callable[[list[Row]], Iterator[tuple[Row, list[Row]]]],
     arguments: argparse.Namespace,
 ) -> None:
-    """Measure on one core what the file does not have yet, and append it run by run.
+    """Measure on one core what the file of results does not have yet, and append it run by run.
 
-    A run is the columns that tell it from all others. The runs of a group share work, such as
-    pre-training: ``measure`` gets those of a group that are missing and yields each with its rows.
+    A run is the columns that tell it from all others; ``name`` may depend on one, as in
+    "study_{regime}.csv". The runs of a group share work, such as pre-training: ``measure`` gets
+    those of a group that are missing and yields each with its rows.
     """
     stop = time.monotonic() + arguments.time_limit
     first, step = map(int, arguments.shard.split("/"))
     origin = provenance()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    arguments.results.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     with threadpool_limits(1):
         for group in list(filter(None, groups))[first::step]:
+            path = arguments.results / name.format(**group[0])
             recorded = _recorded(path, list(group[0]))
             missing = [run for run in group if tuple(map(str, run.values())) not in recorded]
             for run, rows in measure(missing) if missing else ():

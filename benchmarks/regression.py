@@ -103,7 +103,7 @@ def main() -> None:
     if "minirocket" in arguments.methods and len(arguments.methods) > 1:
         parser.error("minirocket needs a process of its own")
     groups = planned(arguments.tasks, arguments.methods)
-    run_all(arguments.results / "regression.csv", groups, measured, arguments)
+    run_all("regression.csv", groups, measured, arguments)
 
 
 if __name__ == "__main__":

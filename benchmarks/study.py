@@ -1,33 +1,31 @@
 """What the defaults are chosen by: one factor at a time, on validation data alone.
 
-python benchmarks/study.py --data-home DIR [--regime small|pool] [--shard I/N] [--time-limit S]
+python benchmarks/study.py --data-home DIR [--regime small|pool] [--results DIR] [--shard I/N]
+    [--time-limit S]
 
 Every variant of `VARIANTS` changes one thing of the default. All are pre-trained with three seeds,
 on the training series of small sets, where the probe is cross-validated, and on unlabelled pools,
 where it is fitted to a few labels and scored on the validation part. Beside each stands the
 same network with its initial weights (``trained`` = False). The test parts are not opened here; see
-report.py.
+classification.py.
 
 Writes results/study_small.csv and results/study_pool.csv, one row per score, and goes on where an
 earlier run stopped. Several processes may share the work: ``--shard 0/2`` and ``--shard 1/2``.
 """
 
-import argparse
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
-from probe import append_row, cross_validated_accuracy, done, few_label_accuracy, provenance
+from probe import Row, benchmark_parser, cross_validated_accuracy, few_label_accuracy, run_all
 from tasks import load_pool, load_small
 
 from simmtm_sk import ConvEncoder, PatchEncoder, SimMTMTransformer
 from simmtm_sk.datasets import Home, Panel
 from simmtm_sk.training.settings import training_epochs
 
-RESULTS = Path(__file__).parent / "results"
 LABELS_PER_CLASS = (1, 5, 10)
 SEEDS = 3
 
@@ -77,6 +75,13 @@ TASKS = {
     "small": ("GunPoint", "ItalyPowerDemand", "ArrowHead", "ECG200", "BasicMotions"),
     "pool": ("MelbournePedestrian", "FaceAll"),
 }
+
+
+def initial(variant: str) -> str:
+    """The variant whose untrained network has the same initial weights."""
+    if variant.startswith("conv"):
+        return variant
+    return "patch, patch masks" if variant.startswith("patch") else "default"
 
 
 def fitted(X: Panel, variant: str, seed: int, trained: bool) -> SimMTMTransformer:
@@ -129,50 +134,42 @@ def pool_scores(name: str, variant: str, seed: int, trained: bool, home: Home) -
 SCORES = {"small": small_scores, "pool": pool_scores}
 
 
-def planned_runs(regimes: list[str]) -> list[dict[str, Any]]:
-    """All runs, seed by seed, so that a time limit cuts off seeds and not variants."""
+def planned(regimes: list[str]) -> list[list[Row]]:
+    """All runs, seed by seed, so that a time limit cuts off seeds and not variants.
+
+    A group is a trained network and, where other variants do not start from the same initial
+    weights, the untrained one.
+    """
     return [
-        {"regime": regime, "task": task, "variant": variant, "seed": seed, "trained": trained}
+        [
+            {"regime": regime, "task": task, "variant": variant, "seed": seed, "trained": trained}
+            for trained in (True, False)
+            if trained or initial(variant) == variant
+        ]
         for seed in range(SEEDS)
         for variant in VARIANTS
         for regime in regimes
         for task in TASKS[regime]
-        for trained in (True, False)
-        # only another encoder has other initial weights
-        if trained or variant in ("default", "patch, patch masks") or variant.startswith("conv")
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-home", default=None)
-    parser.add_argument("--regime", choices=SCORES, default=None)
-    parser.add_argument("--shard", default="0/1", help="I/N: the I-th of N parts, from 0")
-    parser.add_argument("--time-limit", type=float, default=float("inf"), help="seconds")
-    arguments = parser.parse_args()
-    stop = time.monotonic() + arguments.time_limit
-    torch.set_num_threads(1)
-    first, step = map(int, arguments.shard.split("/"))
-    origin = provenance()
-    regimes = [arguments.regime] if arguments.regime else list(SCORES)
-    for number, run in enumerate(planned_runs(regimes)):
-        if number // 2 % step != first:  # pairs, lest one process gets all the training
-            continue
-        path = RESULTS / f"study_{run['regime']}.csv"
-        if done(path, **run):
-            continue
-        if time.monotonic() > stop:
-            print("time limit reached")
-            return
+def measured(runs: list[Row], home: Home) -> Iterator[tuple[Row, list[Row]]]:
+    for run in runs:
         start = time.monotonic()
-        arguments_of_run = {key: value for key, value in run.items() if key != "regime"}
-        name = arguments_of_run.pop("task")
-        scores = list(SCORES[run["regime"]](name, **arguments_of_run, home=arguments.data_home))
+        changes = {key: run[key] for key in ("variant", "seed", "trained")}
+        scores = list(SCORES[run["regime"]](run["task"], **changes, home=home))
         seconds = round(time.monotonic() - start, 2)  # of the whole run, probes included
-        for pooling, metric, probe, accuracy in scores:
-            score = {"metric": metric, "probe": probe, "accuracy": round(accuracy, 5)}
-            append_row(path, {**run, "pooling": pooling, **score, "seconds": seconds, **origin})
-        print(*run.values(), f"{seconds} s", flush=True)
+        names = ("pooling", "metric", "probe", "accuracy", "seconds")
+        rows = [(*labels, round(accuracy, 5), seconds) for *labels, accuracy in scores]
+        yield run, [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def main() -> None:
+    parser = benchmark_parser(__doc__)
+    parser.add_argument("--regime", choices=SCORES, default=None)
+    arguments = parser.parse_args()
+    groups = planned([arguments.regime] if arguments.regime else list(SCORES))
+    run_all("study_{regime}.csv", groups, partial(measured, home=arguments.data_home), arguments)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -33,10 +34,12 @@ class SimMTMClassifier(PretrainedEstimator, ClassifierMixin, BaseClassifier, Bas
     Parameters
     ----------
     transformer : SimMTMTransformer, FrozenEstimator, str, Path or None, default=None
-        Where the encoder comes from. None or a `SimMTMTransformer`: it is pre-trained in ``fit`` on
-        the training series, labelled or not, and its parameters can be tuned as
-        ``transformer__mask_ratio`` and so on. ``FrozenEstimator(fitted_transformer)`` or the path
-        of a saved one: its weights are taken as they are, and never changed in the original.
+        Where the encoder comes from. A `SimMTMTransformer` (None: one with its defaults) is
+        pre-trained in ``fit`` on the training series, labelled or not; its parameters can be tuned
+        as ``transformer__mask_ratio`` and so on. ``FrozenEstimator(fitted_transformer)`` or the
+        path of a saved one: its weights are taken as they are, and never changed in the original;
+        only the levels that series are standardised to are taken from the training series, if
+        those differ clearly from the ones it was pre-trained on.
     strategy : {"linear-probe", "fine-tune", "probe-then-fine-tune", "from-scratch"}, \
 default="linear-probe"
         "linear-probe" leaves the encoder alone and solves for a linear head; "fine-tune" trains
@@ -305,5 +308,5 @@ def is_unlabelled(y: NDArray[Any]) -> NDArray[np.bool_]:
     if y.dtype.kind == "f":
         return np.asarray(np.isnan(y) | (y == -1))
     if y.dtype.kind == "O":
-        return np.array([v is None or v != v or v in (-1, UNLABELLED_TEXT) for v in y])
+        return np.array([pd.isna(v) or v in (-1, UNLABELLED_TEXT) for v in y])
     return np.zeros(len(y), bool)

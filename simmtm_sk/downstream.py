@@ -1,4 +1,4 @@
-"""What classifier and regressor share: an encoder to start from, a linear head, four strategies."""
+"""What downstream estimators share: an encoder to start from, a linear head, four strategies."""
 
 from __future__ import annotations
 
@@ -32,12 +32,8 @@ STRATEGIES = ("linear-probe", "fine-tune", "probe-then-fine-tune", "from-scratch
 FEWEST_HELD_OUT = 10  # a smaller part would choose by chance
 
 
-class PretrainedEstimator(SktimeSklearnBridge, SafeArtifactMixin):
-    """First base of `SimMTMClassifier` and `SimMTMRegressor`; their parameters, their encoder.
-
-    A subclass fits ``head_``, a `LinearHead` on the embeddings of ``transformer_``. Whatever the
-    strategy, predictions are the head's scores of the embedding.
-    """
+class EncoderUser(SktimeSklearnBridge, SafeArtifactMixin):
+    """Base of the estimators with ``transformer=`` and ``strategy=``: where the encoder is from."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "transformer": [SimMTMTransformer, FrozenEstimator, str, Path, None],
@@ -55,31 +51,17 @@ class PretrainedEstimator(SktimeSklearnBridge, SafeArtifactMixin):
     }
 
     transformer: Any
+    strategy: str
     transformer_: SimMTMTransformer
-    head_: LinearHead
-    history_: list[dict[str, float]]
 
-    def _checked(self, X: Any, y: Any = None) -> Values:
-        """Check everything that can be checked before any work; return ``X`` as an array."""
-        self._validate_params()
-        values = panel_values(X)
-        if y is None or (hasattr(y, "__len__") and len(y) != len(values)):
-            given = "no labels" if y is None else f"{len(y)} labels"
-            raise ValueError(f"X has {len(values)} series, but y has {given}; one each is needed.")
-        self._template(values)
-        return values
-
-    def _values(self, X: Any) -> Values:
-        """Return series to predict for as an array, their channels checked."""
-        values = panel_values(X)
-        if hasattr(self, "transformer_"):  # sktime fits nothing on a single class
-            check_series(self.transformer_, values, reset=False)
-        return values
+    def _default_transformer(self, values: Values) -> SimMTMTransformer:
+        """Return what ``transformer=None`` stands for."""
+        return SimMTMTransformer()
 
     def _template(self, values: Values) -> SimMTMTransformer:
         """Return the transformer that was given, fitted if it is to be taken as it is."""
         if self.transformer is None:
-            return SimMTMTransformer()
+            return self._default_transformer(values)
         if isinstance(self.transformer, SimMTMTransformer):
             return self.transformer
         if isinstance(self.transformer, FrozenEstimator):
@@ -102,7 +84,9 @@ class PretrainedEstimator(SktimeSklearnBridge, SafeArtifactMixin):
         """Return a transformer of our own: pre-trained on ``values``, given, or untrained."""
         template = self._template(values)
         if self.strategy != "from-scratch" and self._is_frozen():
-            return copy.deepcopy(template)
+            given = copy.deepcopy(template)
+            given._take_levels(values)
+            return given
         encoder: SimMTMTransformer = clone(template)
         if encoder.random_state is None:
             encoder.set_params(random_state=seed)
@@ -111,6 +95,61 @@ class PretrainedEstimator(SktimeSklearnBridge, SafeArtifactMixin):
         encoder.set_callbacks(*getattr(self, "_skl_callbacks", []))
         fitted: SimMTMTransformer = encoder.fit(values)
         return fitted
+
+    # -- saving, see persistence.py ---------------------------------------------------------------
+
+    def _encoder_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Return parameters and state of the encoders in use, by role, and their weights."""
+        encoders = {"fitted": self.transformer_}
+        if isinstance(self.transformer, FrozenEstimator):
+            encoders["frozen"] = self.transformer.estimator
+        state, tensors = {}, {}
+        for role, encoder in encoders.items():
+            inner, weights = encoder._saved_state()
+            state[role] = {"params": encoded_params(encoder), "state": inner}
+            tensors |= {f"{role}.{name}": weight for name, weight in weights.items()}
+        return state, tensors
+
+    def _restore_encoders(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Undo `_encoder_state`."""
+        given = getattr(self.transformer, "estimator", self.transformer)
+        template = given if isinstance(given, SimMTMTransformer) else None
+        restored = {}
+        for role, saved in state.items():
+            encoder = SimMTMTransformer(**decoded_params(saved["params"], template))
+            encoder._restore_state(saved["state"], tensors_of(tensors, f"{role}."))
+            restored[role] = encoder
+        self.transformer_ = restored["fitted"]
+        if "frozen" in restored:
+            self.transformer = FrozenEstimator(restored["frozen"])
+
+
+class PretrainedEstimator(EncoderUser):
+    """First base of `SimMTMClassifier` and `SimMTMRegressor`; their parameters, their encoder.
+
+    A subclass fits ``head_``, a `LinearHead` on the embeddings of ``transformer_``. Whatever the
+    strategy, predictions are the head's scores of the embedding.
+    """
+
+    head_: LinearHead
+    history_: list[dict[str, float]]
+
+    def _checked(self, X: Any, y: Any = None) -> Values:
+        """Check everything that can be checked before any work; return ``X`` as an array."""
+        self._validate_params()
+        values = panel_values(X)
+        if y is None or (hasattr(y, "__len__") and len(y) != len(values)):
+            given = "no labels" if y is None else f"{len(y)} labels"
+            raise ValueError(f"X has {len(values)} series, but y has {given}; one each is needed.")
+        self._template(values)
+        return values
+
+    def _values(self, X: Any) -> Values:
+        """Return series to predict for as an array, their channels checked."""
+        values = panel_values(X)
+        if hasattr(self, "transformer_"):  # sktime fits nothing on a single class
+            check_series(self.transformer_, values, reset=False)
+        return values
 
     def _embed(self, values: Values) -> NDArray[np.float32]:
         """Embed in float32; statistics of the series are taken in the precision of ``values``."""
@@ -203,31 +242,25 @@ class PretrainedEstimator(SktimeSklearnBridge, SafeArtifactMixin):
                 f"this {type(self).__name__} has no head of its own to save: it was fitted on a "
                 "single class, or is one estimator for each of several outputs."
             )
-        inner, tensors = self.transformer_._saved_state()
+        encoders, tensors = self._encoder_state()
         head = {f"head.{name}": torch.tensor(value) for name, value in vars(self.head_).items()}
-        state = {
-            "transformer": {"params": encoded_params(self.transformer_), "state": inner},
-            "history_": self.history_,
-        }
-        return state, {**tensors, **head}
+        return {"history_": self.history_, "encoders": encoders}, {**tensors, **head}
 
     def _restore_state(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        names = [name for name in tensors if name.startswith("head.")]
-        parts = {name.removeprefix("head."): tensors.pop(name).numpy() for name in names}
-        self.head_ = LinearHead(**parts)
+        head = tensors_of(tensors, "head.")
+        self.head_ = LinearHead(**{name: value.numpy() for name, value in head.items()})
         self.history_ = state["history_"]
-        template = getattr(self.transformer, "estimator", self.transformer)
-        if isinstance(template, str | Path):
-            template = None
-        params = decoded_params(state["transformer"]["params"], template)
-        self.transformer_ = SimMTMTransformer(**params)
-        self.transformer_._restore_state(state["transformer"]["state"], tensors)
-        if isinstance(self.transformer, FrozenEstimator):
-            self.transformer = FrozenEstimator(copy.deepcopy(self.transformer_))
+        self._restore_encoders(state["encoders"], tensors)
         # what sktime's `predict` looks up
         self._y_metadata = {"is_univariate": True, "mtype": "numpy1D"}
         self._y_inner_mtype = "numpy1D"
         self._is_fitted = True
+
+
+def tensors_of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with ``prefix``, without it."""
+    names = [name for name in tensors if name.startswith(prefix)]
+    return {name.removeprefix(prefix): tensors[name] for name in names}
 
 
 def stratified_part(strata: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.int64]:

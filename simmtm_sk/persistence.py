@@ -40,7 +40,7 @@ def save(estimator: Any, path: str | Path) -> Path:
 
     Parameters
     ----------
-    estimator : SimMTMTransformer
+    estimator : SimMTMTransformer, SimMTMClassifier or SimMTMRegressor
         Fitted.
     path : str or Path
         ".zip" is added where it is missing. The file is written beside its final place and moved

@@ -320,13 +320,15 @@ class SimMTMTransformer(
             If a parameter or ``X`` cannot work; nothing has been trained then.
         """
         last = getattr(self, "network_", None) if self.warm_start else None
+        built_length = getattr(self, "_built_length", 0)
         self.reset()
         self._validate_params()
         device = self._check_settings()
         values = check_series(self, X, reset=True)
         rows = self._rows(values, device)
         settings = self._pretraining(len(rows), device)
-        network = settings.network(rows.n_channels, rows.length)
+        self._built_length = rows.length if last is None else built_length
+        network = settings.network(rows.n_channels, self._built_length)
         if last is not None:
             _load_weights(network, last)
         network.level.fit(all_levels(self._by_row(values)))
@@ -545,6 +547,13 @@ class SimMTMTransformer(
             parts.insert(0, self._over_series(values, dtype, embed).flatten(1))
         return torch.cat(parts, 1)
 
+    def _take_levels(self, values: Values) -> None:
+        """Standardise levels anew if those of ``values`` are foreign to the pre-training series."""
+        found = all_levels(self._by_row(values))
+        level = self.network_.level
+        if level.is_foreign(found):
+            level.fit(found)
+
     def _count_features(self) -> int:
         blank = np.zeros((1, self.n_channels_, self.length_), np.float32)
         return int(self._embed(blank, torch.float32).shape[1])
@@ -559,7 +568,14 @@ class SimMTMTransformer(
     def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         state = {
             name: getattr(self, name)
-            for name in ("n_features_in_", "n_channels_", "length_", "n_epochs_", "history_")
+            for name in (
+                "n_features_in_",
+                "n_channels_",
+                "length_",
+                "_built_length",
+                "n_epochs_",
+                "history_",
+            )
         }
         if hasattr(self, "feature_names_in_"):
             state["feature_names_in_"] = list(self.feature_names_in_)
@@ -572,9 +588,8 @@ class SimMTMTransformer(
         if names is not None:
             self.feature_names_in_ = np.asarray(names, dtype=object)
         n_channels = 1 if self._any_channels() else self.n_channels_
-        length = min(self.length_, self._longest() or self.length_)
         settings = self._pretraining(1, torch.device("cpu"))
-        self.network_ = settings.network(n_channels, length)
+        self.network_ = settings.network(n_channels, self._built_length)
         self.network_.load_state_dict(tensors)
         self.network_.eval()
         self._n_features_out = self._count_features()

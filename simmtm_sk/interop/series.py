@@ -48,7 +48,8 @@ def check_series(estimator: Any, X: Any, *, reset: bool) -> NDArray[np.floating[
         raise ValueError(
             f"X has {n_channels} channel(s), but {type(estimator).__name__} was fitted on "
             f"{estimator.n_channels_}; this encoder works across channels and needs the same ones. "
-            "A channel-independent encoder (PatchEncoder, PointEncoder) accepts any number."
+            "A channel-independent encoder (PatchEncoder, PointEncoder, "
+            "ConvEncoder(channel_independent=True)) accepts any number."
         )
     return values
 

@@ -120,6 +120,19 @@ class LevelScaler(nn.Module):
         self.spread = spread.masked_fill(~(spread > noise), torch.inf)
         return self
 
+    def is_foreign(self, levels: Tensor) -> bool:
+        """Whether series vary around another level than those of `fit`, or on a finer scale.
+
+        Five times the spread, or a fifth of it; few series are never foreign, lest chance decide.
+        """
+        if len(levels) < 10:
+            return False
+        found = LevelScaler(levels.shape[1] // 2).fit(levels)
+        varying = found.spread.isfinite()
+        elsewhere = (found.center - self.center).abs() > 5 * self.spread
+        finer = found.spread < self.spread / 5
+        return bool((varying & (elsewhere | finer)).any())
+
     def forward(self, levels: Tensor) -> Tensor:
         """Standardise, at most five spreads to either side; unknown levels become zero."""
         return ((levels - self.center) / self.spread).clamp(-5, 5).nan_to_num(0.0)

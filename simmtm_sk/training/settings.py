@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 
 MIN_STEPS, MAX_STEPS = 30, 1000
 MIN_FINETUNING, MAX_FINETUNING = 60, 600
+MAX_FORECASTING = 3000
 FULL_RATE, FULL_STEPS = 3e-3, 600
 
 
@@ -91,3 +92,16 @@ def learning_rate(
         return float(lr), 1.0
     n_steps = n_epochs * -(-n_rows // batch_size)
     return FULL_RATE, min(1.0, n_steps / FULL_STEPS) ** 2
+
+
+def forecasting_epochs(num_epochs: int | str, n_windows: int, batch_size: int) -> tuple[int, int]:
+    """Return the number of epochs over windows, and of epochs between evaluations.
+
+    "auto" takes as many steps as there are windows, from `MIN_FINETUNING` to `MAX_FORECASTING`,
+    and at least one epoch.
+    """
+    steps_per_epoch = -(-n_windows // batch_size)
+    if isinstance(num_epochs, str):
+        wanted = min(max(MIN_FINETUNING, n_windows), MAX_FORECASTING)
+        num_epochs = max(1, round(wanted / steps_per_epoch))
+    return int(num_epochs), max(1, round(10 / steps_per_epoch))
