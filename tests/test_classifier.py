@@ -718,3 +718,34 @@ def test_same_bits_in_other_processes_with_other_numbers_of_threads():
 def test_pickles(fitted):
     for other in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):
         np.testing.assert_array_equal(other.predict_proba(X_NEW), fitted.predict_proba(X_NEW))
+
+
+# -- transfer -------------------------------------------------------------------------------------
+
+
+def test_a_level_that_the_source_did_not_have_is_seen(tmp_path):
+    """An encoder pre-trained on normalised series takes every level for noise."""
+    draw = np.random.default_rng(0)
+    source = draw.normal(size=(20, 1, 24)).cumsum(2)
+    source = (source - source.mean(2, keepdims=True)) / source.std(2, keepdims=True)
+    frozen = SimMTMTransformer(encoder=ConvEncoder(d_model=4, n_layers=2), num_epochs=1).fit(source)
+    labels = np.tile([0, 1], 20)
+    values = draw.normal(size=(40, 1, 16)) + 3 * labels[:, None, None]
+    before = {k: w.clone() for k, w in frozen.network_.state_dict().items()}
+    classifier = SimMTMClassifier(transformer=FrozenEstimator(frozen)).fit(values[:20], labels[:20])
+    assert classifier.score(values[20:], labels[20:]) >= 0.9  # chance without the level
+    assert all(torch.equal(w, before[k]) for k, w in frozen.network_.state_dict().items())
+    by_path = SimMTMClassifier(transformer=save(frozen, tmp_path / "source"))
+    np.testing.assert_array_equal(
+        by_path.fit(values[:20], labels[:20]).predict_proba(values),
+        classifier.predict_proba(values),
+    )
+
+
+def test_pandas_marks_of_missing_labels():
+    draw = np.random.default_rng(0)
+    values = draw.normal(size=(12, 1, 10))
+    labels = pd.Series(["a", "b", None] * 4, dtype="string")
+    transformer = SimMTMTransformer(encoder=ConvEncoder(d_model=4, n_layers=1), num_epochs=1)
+    classifier = SimMTMClassifier(transformer=transformer).fit(values, labels)
+    assert classifier.classes_.tolist() == ["a", "b"]

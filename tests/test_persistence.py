@@ -774,3 +774,22 @@ def test_what_is_saved_of_a_classifier_holds_no_object_but_the_class(tmp_path):
     contents = members(classifier().fit(X, KIND).save(tmp_path / "model"))
     assert set(contents) == {"config.json", "weights.safetensors", "_metadata"}
     assert pickle.loads(contents["_metadata"]) is SimMTMClassifier
+
+
+def test_a_frozen_transformer_comes_back_without_what_fine_tuning_did(tmp_path):
+    """Cross-validating a loaded classifier must not start from an encoder that has seen labels."""
+    draw = np.random.default_rng(0)
+    values, labels = draw.normal(size=(16, 1, 12)), np.tile([0, 1], 8)
+    encoder = ConvEncoder(d_model=4, n_layers=2)
+    frozen = SimMTMTransformer(encoder=encoder, num_epochs=1, random_state=0).fit(values)
+    classifier = SimMTMClassifier(
+        transformer=FrozenEstimator(frozen), strategy="fine-tune", num_epochs=3, lr=0.1
+    ).fit(values, labels)
+    loaded = load(save(classifier, tmp_path / "classifier"))
+    np.testing.assert_array_equal(
+        loaded.transformer.estimator.transform(values), frozen.transform(values)
+    )
+    np.testing.assert_array_equal(
+        loaded.transformer_.transform(values), classifier.transformer_.transform(values)
+    )
+    assert np.abs(loaded.transformer_.transform(values) - frozen.transform(values)).max() > 1e-3

@@ -1459,7 +1459,7 @@ def test_a_conv_encoder_may_take_channels_one_by_one():
 
 @pytest.mark.parametrize("length", [10, 60])
 def test_a_warm_start_keeps_the_blocks_of_the_first_fit(tmp_path, length):
-    """A short series would get fewer, a long one more; the artifact remembers how many there are."""
+    """A short series would get fewer, a long one more; the artifact knows how many there are."""
     deep = small(encoder=ConvEncoder(d_model=4, n_layers=8)).fit(X)
     other = np.random.default_rng(0).normal(size=(8, 2, length)).cumsum(2)
     continued = load(save(deep, tmp_path / "deep"), warm_start=True).fit(other)

@@ -123,14 +123,15 @@ class LevelScaler(nn.Module):
     def is_foreign(self, levels: Tensor) -> bool:
         """Whether series vary around another level than those of `fit`, or on a finer scale.
 
-        Five times the spread, or a fifth of it; few series are never foreign, lest chance decide.
+        By one and a half spreads, or a third of the spread; fewer than ten series are never
+        foreign, lest chance decide.
         """
         if len(levels) < 10:
             return False
         found = LevelScaler(levels.shape[1] // 2).fit(levels)
         varying = found.spread.isfinite()
-        elsewhere = (found.center - self.center).abs() > 5 * self.spread
-        finer = found.spread < self.spread / 5
+        elsewhere = (found.center - self.center).abs() > 1.5 * self.spread
+        finer = found.spread < self.spread / 3
         return bool((varying & (elsewhere | finer)).any())
 
     def forward(self, levels: Tensor) -> Tensor:

@@ -372,3 +372,36 @@ def test_scaled_levels_of_any_size_are_finite(size):
     values, visible = random_case((10, 2, 13))
     level = levels(values * size, visible)
     assert LevelScaler(2).fit(level)(level).isfinite().all()
+
+
+# -- levels of other data -------------------------------------------------------------------------
+
+
+def drawn_levels(n, center, spread, seed=0):
+    """Of one channel: a mean and a log scale for every series."""
+    draw = torch.Generator().manual_seed(seed)
+    noise = torch.randn(n, 2, generator=draw, dtype=torch.float64)
+    return torch.tensor(center, dtype=torch.float64) + noise * torch.tensor(spread)
+
+
+@pytest.mark.parametrize(
+    ("center", "spread", "foreign"),
+    [
+        ((1.0, 0.0), (2.0, 1.0), False),
+        ((1.5, 0.5), (1.5, 0.7), False),
+        ((6.0, 0.0), (2.0, 1.0), True),  # around another mean
+        ((1.0, 4.0), (2.0, 1.0), True),  # on another scale
+        ((1.0, 0.0), (0.1, 1.0), True),  # within a small part of the means
+    ],
+)
+def test_levels_are_foreign_where_they_would_say_little(center, spread, foreign):
+    scaler = LevelScaler(1).fit(drawn_levels(200, (1.0, 0.0), (2.0, 1.0)))
+    assert scaler.is_foreign(drawn_levels(50, center, spread, seed=1)) is foreign
+    assert not scaler.is_foreign(drawn_levels(9, center, spread, seed=1))
+
+
+def test_levels_that_were_noise_and_now_vary_are_foreign():
+    normalised = torch.zeros(30, 2, dtype=torch.float64) + 1e-9 * drawn_levels(30, (0, 0), (1, 1))
+    scaler = LevelScaler(1).fit(normalised)
+    assert not scaler.is_foreign(normalised[:20] * 3)
+    assert scaler.is_foreign(drawn_levels(20, (0.0, 0.0), (1.0, 1.0)))
