@@ -179,10 +179,17 @@ def fit_forecast(
         if normalization == "auto":
             normalization = best_normalization(task)
         network = network if strategy == "linear-probe" else copy.deepcopy(network)
-        model = Forecast(
-            network.to(device), task.windows.context_length, task.windows.horizon, normalization,
-            dropout,
-        ).to(device).eval()
+        model = (
+            Forecast(
+                network.to(device),
+                task.windows.context_length,
+                task.windows.horizon,
+                normalization,
+                dropout,
+            )
+            .to(device)
+            .eval()
+        )
         penalty, token_scale = float("nan"), float("nan")
         final: RidgeFit | None = None
         if strategy in ("linear-probe", "probe-then-fine-tune"):
