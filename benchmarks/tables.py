@@ -370,6 +370,8 @@ def insert(path: Path, name: str, text: str) -> None:
     content = path.read_text("utf-8")
     pattern = re.compile(rf"(begin {name} \([^\n]*\n)(.*?)(\n[^\n]*end {name}\b)", re.DOTALL)
     if not pattern.search(content):
+        if not text:
+            return
         raise ValueError(f"{path} has no markers 'begin {name}' and 'end {name}'.")
     block = f"\n{text}\n" if text else ""
     path.write_text(pattern.sub(lambda found: found[1] + block + found[3], content), "utf-8")

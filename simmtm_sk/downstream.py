@@ -103,7 +103,8 @@ class EncoderUser(SktimeSklearnBridge, SafeArtifactMixin):
         encoders = {"fitted": self.transformer_}
         if isinstance(self.transformer, FrozenEstimator):
             encoders["frozen"] = self.transformer.estimator
-        state, tensors = {}, {}
+        state: dict[str, Any] = {}
+        tensors: dict[str, Tensor] = {}
         for role, encoder in encoders.items():
             inner, weights = encoder._saved_state()
             state[role] = {"params": encoded_params(encoder), "state": inner}
