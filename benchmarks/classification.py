@@ -1,7 +1,7 @@
 """Classifiers on every set at hand, with 1, 5, 10 or all labels per class.
 
 python benchmarks/classification.py --data-home DIR [--shard I/N] [--time-limit S]
-    [--tasks NAME ...] [--methods NAME ...] [--cache DIR]
+    [--tasks NAME ...] [--methods NAME ...] [--labels-per-class K ...] [--cache DIR]
 python benchmarks/classification.py --data-home DIR --methods minirocket minirocket-ridge dtw
 
 The last line is a process of its own, because numba and torch share threads. With few labels, the
@@ -263,7 +263,7 @@ def small_enough_for_dtw(X: Panel) -> bool:
 # -- runs -----------------------------------------------------------------------------------------
 
 
-def planned(tasks: list[str], methods: list[str]) -> list[list[Run]]:
+def planned(tasks: list[str], methods: list[str], labels: list[str]) -> list[list[Run]]:
     """All runs, a group for every seed and task; seed by seed, so that a time limit cuts off seeds.
 
     With all labels nothing is drawn; methods without chance then run once.
@@ -286,6 +286,7 @@ def planned(tasks: list[str], methods: list[str]) -> list[list[Run]]:
                             "seed": seed,
                         }
                         for k in numbers
+                        if str(k) in labels
                         for draw in ([seed] if k == "all" else range(seed, DRAWS, SEEDS))
                         for method in methods
                         if k != "all" or seed == 0 or method not in DETERMINISTIC
@@ -313,11 +314,15 @@ def main() -> None:
     parser = benchmark_parser(__doc__)
     parser.add_argument("--tasks", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=TORCH_METHODS)
+    numbers = [str(k) for k in (*LABELS_PER_CLASS, TFC_LABELS_PER_CLASS)]
+    parser.add_argument(
+        "--labels-per-class", nargs="+", choices=numbers, default=numbers, metavar="K"
+    )
     parser.add_argument("--cache", default=None, help="folder for pre-trained encoders")
     arguments = parser.parse_args()
     if set(arguments.methods) & set(TORCH_METHODS) and set(arguments.methods) & set(NUMBA_METHODS):
         parser.error(f"{NUMBA_METHODS} need a process of their own")
-    groups = planned(arguments.tasks, arguments.methods)
+    groups = planned(arguments.tasks, arguments.methods, arguments.labels_per_class)
     run_all("classification.csv", groups, partial(measured, arguments=arguments), arguments)
 
 

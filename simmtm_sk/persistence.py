@@ -100,7 +100,9 @@ def load(path: str | Path, **params: Any) -> Any:
     FileNotFoundError
         If there is no such file.
     ArtifactError
-        If the file is foreign, damaged or of a newer format.
+        If the file is foreign, damaged or of a newer format, or the saved estimator has no
+        parameter of a name in ``params``. Parameters of a part, such as ``transformer__lr``, are
+        no parameters of the estimator itself.
 
     Examples
     --------
@@ -190,8 +192,10 @@ def from_bytes(content: bytes, origin: str, params: dict[str, Any]) -> Any:
             )
         if hashlib.sha256(weights).hexdigest() != config["weights_sha256"]:
             raise ArtifactError(f"{origin} is damaged: its weights do not match their checksum.")
+        kind = _class_of(config["class"])
+        _check_names(params, kind)
         saved = {k: _decoded(v, k) for k, v in config["params"].items() if k not in params}
-        estimator = _class_of(config["class"])(**saved, **params)
+        estimator = kind(**saved, **params)
         estimator._restore_state(config["state"], load_tensors(weights))
     except ArtifactError:
         raise
@@ -216,6 +220,18 @@ def _class_of(name: str) -> Any:
     if name not in simmtm_sk.__all__ or not isinstance(getattr(simmtm_sk, name), type):
         raise ArtifactError(f"simmtm_sk has no class {name!r}.")
     return getattr(simmtm_sk, name)
+
+
+def _check_names(params: dict[str, Any], kind: Any) -> None:
+    """Refuse what is no parameter of the class itself."""
+    accepted = kind._get_param_names()
+    for name in params:
+        if name not in accepted:
+            raise ArtifactError(
+                f"load sets parameters of the saved {kind.__name__} itself, and {name!r} is none "
+                f"of them; accepted are {', '.join(accepted)}. For those of a part, use "
+                "set_params on what was loaded, and fit it again."
+            )
 
 
 def _with_suffix(path: str | Path) -> Path:

@@ -241,9 +241,19 @@ def test_an_encoder_that_does_not_fit_the_weights(artifact):
         load(artifact, encoder=ConvEncoder(d_model=5, n_layers=2))
 
 
-def test_an_unknown_parameter(artifact):
-    with pytest.raises((ArtifactError, TypeError), match="no_such"):
+def test_an_unknown_parameter(artifact, tmp_path):
+    """The message names what is accepted; parameters of a part are not."""
+    wanted = r"saved SimMTMTransformer itself, and 'no_such' is none .*accepted are .*mask_ratio, "
+    with pytest.raises(ArtifactError, match=wanted):
         load(artifact, no_such=1)
+    with pytest.raises(ArtifactError, match=r"'encoder__d_model' is none .*accepted are .*encoder"):
+        load(artifact, encoder__d_model=4)
+    path = classifier().fit(X, KIND).save(tmp_path / "classifier")
+    wanted = r"SimMTMClassifier itself, and 'transformer__mask_ratio' is none .*set_params"
+    with pytest.raises(ArtifactError, match=wanted):
+        load(path, transformer__mask_ratio=0.3)
+    advised = load(path).set_params(transformer__mask_ratio=0.3).fit(X, KIND)
+    assert advised.transformer_.mask_ratio == 0.3
 
 
 # -- broken and foreign files ---------------------------------------------------------------------
