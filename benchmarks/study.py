@@ -2,23 +2,27 @@
 
 python benchmarks/study.py --data-home DIR [--regime small|pool] [--results DIR] [--shard I/N]
     [--time-limit S]
+python benchmarks/study.py --data-home DIR --rivals
 
 Every variant of `VARIANTS` changes one thing of the default. All are pre-trained with three seeds,
 on the training series of small sets, where the probe is cross-validated, and on unlabelled pools,
 where it is fitted to a few labels and scored on the validation part. Beside each stands the
-same network with its initial weights (``trained`` = False). The test parts are not opened here; see
-classification.py.
+same network with its initial weights (``trained`` = False). The second line measures what a user
+would pick instead, raw values and MiniRocket, with the same probes; it is a process of its own,
+because numba and torch share threads. The test parts are not opened here; see classification.py.
 
 Writes results/study_small.csv and results/study_pool.csv, one row per score, and goes on where an
 earlier run stopped. Several processes may share the work: ``--shard 0/2`` and ``--shard 1/2``.
 """
 
+import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
+from baselines import Embed, fit_minirocket, fit_raw, interpolated
 from probe import Row, benchmark_parser, cross_validated_accuracy, few_label_accuracy, run_all
 from tasks import load_pool, load_small
 
@@ -58,6 +62,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "batch_size=64": {"batch_size": 64},
     "steps x 1/2": {"steps": 0.5},
     "steps x 2": {"steps": 2.0},
+}
+RIVALS: dict[str, Callable[[Panel, int], Embed]] = {
+    "raw values": fit_raw,
+    "MiniRocket": fit_minirocket,
 }
 # Read off the same fitted networks: what of the representations becomes the embedding.
 POOLINGS: dict[str, dict[str, Any]] = {
@@ -99,14 +107,19 @@ def fitted(X: Panel, variant: str, seed: int, trained: bool) -> SimMTMTransforme
 
 
 def embeddings(
-    estimator: SimMTMTransformer, parts: list[Panel], compare: bool
+    X: Panel, parts: list[Panel], variant: str, seed: int, trained: bool
 ) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """Embed ``parts`` as pooled by default, or with every entry of `POOLINGS`."""
+    """Fit on ``X`` and embed ``parts`` as pooled by default; the default with all `POOLINGS`."""
+    if variant in RIVALS:  # they know no missing values
+        embed = RIVALS[variant](interpolated(copy.deepcopy(X)), seed)
+        yield "default", [embed(interpolated(copy.deepcopy(part))) for part in parts]
+        return
+    estimator = fitted(X, variant, seed, trained)
     default = {"pooling": estimator.pooling, "layers": estimator.layers}
     for name, changes in POOLINGS.items():
         vars(estimator).update({**default, **changes})  # set_params would forget the fit
         yield name, [estimator.transform(X) for X in parts]
-        if not compare:
+        if variant != "default":
             return
 
 
@@ -115,16 +128,14 @@ Scores = Iterator[tuple[str, str, str, float]]  # pooling, metric, probe, accura
 
 def small_scores(name: str, variant: str, seed: int, trained: bool, home: Home) -> Scores:
     task = load_small(name, home)
-    estimator = fitted(task.X_train, variant, seed, trained)
-    for pooling, (E,) in embeddings(estimator, [task.X_train], variant == "default"):
+    for pooling, (E,) in embeddings(task.X_train, [task.X_train], variant, seed, trained):
         yield pooling, "cv_all", "ridge", cross_validated_accuracy(E, task.y_train)
 
 
 def pool_scores(name: str, variant: str, seed: int, trained: bool, home: Home) -> Scores:
     task = load_pool(name, home)
-    estimator = fitted(task.X_pool, variant, seed, trained)
     parts = [task.X_pool, task.X_val]
-    for pooling, (E, E_val) in embeddings(estimator, parts, variant == "default"):
+    for pooling, (E, E_val) in embeddings(task.X_pool, parts, variant, seed, trained):
         for k in LABELS_PER_CLASS:
             scores = few_label_accuracy(name, E, task.y_pool, E_val, task.y_val, k)
             for probe, accuracy in scores.items():
@@ -134,20 +145,20 @@ def pool_scores(name: str, variant: str, seed: int, trained: bool, home: Home) -
 SCORES = {"small": small_scores, "pool": pool_scores}
 
 
-def planned(regimes: list[str]) -> list[list[Row]]:
+def planned(regimes: list[str], variants: list[str]) -> list[list[Row]]:
     """All runs, seed by seed, so that a time limit cuts off seeds and not variants.
 
     A group is a trained network and, where other variants do not start from the same initial
-    weights, the untrained one.
+    weights, the untrained one. Rivals are not trained at all.
     """
     return [
         [
             {"regime": regime, "task": task, "variant": variant, "seed": seed, "trained": trained}
             for trained in (True, False)
-            if trained or initial(variant) == variant
+            if (not trained if variant in RIVALS else trained or initial(variant) == variant)
         ]
         for seed in range(SEEDS)
-        for variant in VARIANTS
+        for variant in variants
         for regime in regimes
         for task in TASKS[regime]
     ]
@@ -167,8 +178,10 @@ def measured(runs: list[Row], home: Home) -> Iterator[tuple[Row, list[Row]]]:
 def main() -> None:
     parser = benchmark_parser(__doc__)
     parser.add_argument("--regime", choices=SCORES, default=None)
+    parser.add_argument("--rivals", action="store_true", help="instead of the variants")
     arguments = parser.parse_args()
-    groups = planned([arguments.regime] if arguments.regime else list(SCORES))
+    regimes = [arguments.regime] if arguments.regime else list(SCORES)
+    groups = planned(regimes, list(RIVALS if arguments.rivals else VARIANTS))
     run_all("study_{regime}.csv", groups, partial(measured, home=arguments.data_home), arguments)
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from classification import DETERMINISTIC, STRATEGIES
 from probe import RESULTS
 from scipy.stats import wilcoxon
-from study import POOLINGS, VARIANTS, initial
+from study import POOLINGS, RIVALS, VARIANTS, initial
 from tasks import EPILEPSY, MORE_SMALL, POOLS, REGRESSION, SMALL
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -300,7 +300,12 @@ def study_table(
 
 
 def variants_table(rows: pd.DataFrame) -> pd.DataFrame:
-    return study_table(where(rows, pooling="default"), "variant", list(VARIANTS), initial)
+    """Of trained networks, and in the last rows of what was not trained at all."""
+    rows = where(rows, pooling="default")
+    untrained = where(rows, variant="default", trained=False).assign(variant="untrained")
+    rivals = where(rows, variant=list(RIVALS))
+    rows = pd.concat([rows, *(part.assign(trained=True) for part in (untrained, rivals))])
+    return study_table(rows, "variant", [*VARIANTS, "untrained", *RIVALS], initial)
 
 
 def poolings_table(rows: pd.DataFrame) -> pd.DataFrame:
