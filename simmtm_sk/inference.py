@@ -58,6 +58,23 @@ def all_levels(values: Values) -> Tensor:
     return torch.cat([levels(chunk, ~chunk.isnan()) for chunk in chunks])
 
 
+def missing_shares(values: Values) -> Tensor:
+    """Mean share of a series that is missing before its end, in every channel: (n_channels,).
+
+    Of the series that have anything in the channel.
+    """
+    step = max(1, CHUNK // values[0].size)
+    n_series, total = 0, 0.0
+    for i in range(0, len(values), step):
+        observed = ~np.isnan(values[i : i + step])
+        length = (observed.any(1) * np.arange(1, observed.shape[2] + 1)).max(1)
+        shares = 1 - observed.sum(2) / np.maximum(1, length)[:, None]
+        known = observed.any(2)
+        total = total + (shares * known).sum(0)
+        n_series = n_series + known.sum(0)
+    return torch.as_tensor(total / np.maximum(1, n_series))
+
+
 def hidden_error(network: SimMTM, rows: Rows, dtype: torch.dtype) -> float:
     """Mean squared error of hidden points, in units of each channel's standard deviation.
 

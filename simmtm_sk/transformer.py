@@ -25,6 +25,7 @@ from .inference import (
     all_levels,
     hidden_error,
     mean_over_windows,
+    missing_shares,
     over_rows,
     rebuilt_values,
 )
@@ -174,7 +175,8 @@ class SimMTMTransformer(
     channel-independent encoders, that many for each channel.
 
     *What a hidden point can do:* nothing. Masked and missing values take part in no statistic, no
-    representation and no target.
+    representation and no target. `transform` interpolates missing values linearly from the
+    observed ones; pre-training hides them in every view.
 
     References
     ----------
@@ -331,7 +333,8 @@ class SimMTMTransformer(
         network = settings.network(rows.n_channels, self._built_length)
         if last is not None:
             _load_weights(network, last)
-        network.level.fit(all_levels(self._by_row(values)))
+        by_row = self._by_row(values)
+        network.level.fit(all_levels(by_row), missing_shares(by_row))
         context = self._init_callback_context(max_subtasks=settings.plan.n_evaluations)
         context.call_on_fit_task_begin(estimator=self, X=X)
 
@@ -549,10 +552,11 @@ class SimMTMTransformer(
 
     def _take_levels(self, values: Values) -> None:
         """Standardise levels anew if those of ``values`` are foreign to the pre-training series."""
-        found = all_levels(self._by_row(values))
+        by_row = self._by_row(values)
+        found, missing = all_levels(by_row), missing_shares(by_row)
         level = self.network_.level
-        if level.is_foreign(found):
-            level.fit(found)
+        if level.is_foreign(found, missing):
+            level.fit(found, missing)
 
     def _count_features(self) -> int:
         blank = np.zeros((1, self.n_channels_, self.length_), np.float32)

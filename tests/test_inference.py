@@ -127,6 +127,23 @@ def test_all_levels_in_chunks(dtype, monkeypatch):
     assert torch.equal(inference.all_levels(values), whole)
 
 
+def test_missing_shares_by_hand(monkeypatch):
+    """Padding is not missing, and a channel that a series does not have counts for nothing."""
+    nan = np.nan
+    values = np.array(
+        [
+            [[1, nan, 3, 4], [1, 2, nan, nan]],
+            [[1, 2, nan, nan], [nan, 2, nan, nan]],
+            [[nan, nan, nan, 4], [nan, nan, nan, nan]],
+        ]
+    )
+    expected = [(1 / 4 + 0 + 3 / 4) / 3, (2 / 4 + 1 / 2) / 2]
+    np.testing.assert_allclose(inference.missing_shares(values), expected)
+    monkeypatch.setattr(inference, "CHUNK", values[0].size)
+    np.testing.assert_allclose(inference.missing_shares(values), expected)
+    assert (inference.missing_shares(np.zeros((3, 2, 5))) == 0).all()
+
+
 class Perfect(torch.nn.Module):
     """Stands for a network whose decoder gives back what it was shown, and `fill` elsewhere."""
 

@@ -290,6 +290,22 @@ def test_missing_values_in_fit_are_not_zeros(fitted):
 
 
 @every_encoder
+def test_gaps_in_smooth_series_hardly_change_the_embedding(encoder):
+    """A fifth of the points gone at random: the neighbours of an embedding stay what they were."""
+    draw = np.random.default_rng(0)
+    time = np.linspace(0, 1, 60)
+    phase, speed = draw.uniform(0, 6, (2, 30, 1, 1))
+    smooth = np.sin(phase + (4 + speed) * time)
+    smooth = (smooth - smooth.mean(2, keepdims=True)) / smooth.std(2, keepdims=True)
+    gappy = np.where(draw.random(smooth.shape) < 0.2, np.nan, smooth)
+    for seen in (smooth, gappy):
+        estimator = small(encoder=encoder, num_epochs=0, pooling=("max", "std", "ppv")).fit(seen)
+        one, other = estimator.transform(smooth), estimator.transform(gappy)
+        nearest = np.square(one[:, None] - other).sum(2).argmin(0)
+        assert (nearest == np.arange(30)).mean() > 0.85
+
+
+@every_encoder
 def test_permuting_series_permutes_embeddings(encoder, fitted):
     estimator = small(encoder=encoder).fit(X)
     order = np.random.default_rng(2).permutation(len(X))

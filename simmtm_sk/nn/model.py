@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .encoders import token_mask
 from .heads import Decoder, Projector, pooled
-from .normalization import LevelScaler, levels, normalize
+from .normalization import LevelScaler, interpolated, levels, normalize
 from .objective import (
     LearnedLossWeights,
     aggregate_neighbors,
@@ -153,14 +153,14 @@ class SimMTM(nn.Module):
         all_layers: bool,
     ) -> Tensor:
         """Pooled representations: (n_rows, n_layers * len(statistics) * d_model)."""
-        layers = self.layers(values, observed, within)
+        layers = self.layers(*_without_gaps(values, observed, within), within)
         tokens = token_mask(within, self.patch_length)
         chosen = layers if all_layers else layers[-1:]
         return torch.cat([pooled(x, tokens, s) for x in chosen for s in statistics], 1)
 
     def project(self, values: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
         """Series-wise representations: (n_rows, projection_dim)."""
-        points = self.layers(values, observed, within)[-1]
+        points = self.layers(*_without_gaps(values, observed, within), within)[-1]
         series: Tensor = self.projector(points, token_mask(within, self.patch_length))
         return series
 
@@ -169,3 +169,14 @@ class SimMTM(nn.Module):
         points = self.layers(values, visible, within)[-1]
         rebuilt: Tensor = self.decoder(points, values.shape[-1])
         return rebuilt
+
+
+def _without_gaps(values: Tensor, observed: Tensor, within: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Interpolate missing values; what is left to hide is padding, and channels without any value.
+
+    Statistics over time tell a gap from a jump no better than the filters that they summarise.
+    """
+    visible = observed.any(-1, keepdim=True).expand_as(observed)
+    if within is not None:
+        visible = visible & within[:, None]
+    return interpolated(values, observed), visible

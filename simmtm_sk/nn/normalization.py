@@ -79,6 +79,41 @@ def levels(values: Tensor, visible: Tensor) -> Tensor:
     return pair.masked_fill(~visible.any(-1)[:, None, :, None], torch.nan).flatten(1)
 
 
+def interpolated(values: Tensor, visible: Tensor) -> Tensor:
+    """Fill hidden points linearly along time from the visible ones, at either end with the nearest.
+
+    Parameters
+    ----------
+    values : Tensor, shape (..., length)
+        Hidden entries may hold anything, NaN included.
+    visible : Tensor of bool, shape (..., length)
+
+    Returns
+    -------
+    Tensor, the shape of ``values``
+        The visible points as they are; zeros where no point of a row is visible.
+
+    Examples
+    --------
+    >>> import torch
+    >>> values = torch.tensor([[0.0, 1.0, 0.0, 3.0, 0.0]])
+    >>> interpolated(values, torch.tensor([[False, True, False, True, False]])).tolist()
+    [[1.0, 1.0, 2.0, 3.0, 3.0]]
+    """
+    last = values.shape[-1] - 1
+    at = torch.arange(last + 1, device=values.device).expand(values.shape)
+    before = at.masked_fill(~visible, -1).cummax(-1).values
+    behind = at.masked_fill(~visible, last + 1).flip(-1).cummin(-1).values.flip(-1)
+    before, behind = (
+        torch.where(before < 0, behind, before).clamp(max=last),
+        torch.where(behind > last, before, behind).clamp(min=0),
+    )
+    kept = values.masked_fill(~visible, 0)
+    left, right = kept.gather(-1, before), kept.gather(-1, behind)
+    weight = (at - before).to(values.dtype) / (behind - before).clamp(min=1)
+    return torch.where(visible, kept, torch.lerp(left, right, weight))
+
+
 class LevelScaler(nn.Module):
     """Standardise `levels` with their statistics over the training series.
 
@@ -103,11 +138,13 @@ class LevelScaler(nn.Module):
         self.register_buffer("center", torch.zeros(2 * n_channels, dtype=torch.float64))
         self.register_buffer("spread", torch.ones(2 * n_channels, dtype=torch.float64))
 
-    def fit(self, levels: Tensor) -> LevelScaler:
+    def fit(self, levels: Tensor, missing: Tensor | None = None) -> LevelScaler:
         """Learn centre and spread from (n_series, 2 * n_channels) levels.
 
         Differences under a thousandth of the series' own scale are noise, as in archives whose
-        series are all normalised already: such a level is zero ever after.
+        series are all normalised already: such a level is zero ever after. Where values are
+        missing, so are differences that these alone could make: with a share s of a series
+        missing, under s times its scale. ``missing`` is that share in every channel, (n_channels,).
         """
         levels = levels.to(self.center)
         center = levels.nanmean(0)
@@ -115,20 +152,21 @@ class LevelScaler(nn.Module):
         log_scale = levels.chunk(2, dim=1)[1]
         varying = log_scale.masked_fill(log_scale <= math.log(_LOWEST_SCALE), torch.nan)
         scale = varying.nanmedian(0).values.exp().nan_to_num(1.0)
-        noise = 1e-3 * torch.cat([scale, torch.ones_like(scale)])
+        share = torch.zeros_like(scale) if missing is None else missing.to(scale)
+        noise = share.clamp(min=1e-3).repeat(2) * torch.cat([scale, torch.ones_like(scale)])
         self.center = center.nan_to_num(0.0)
         self.spread = spread.masked_fill(~(spread > noise), torch.inf)
         return self
 
-    def is_foreign(self, levels: Tensor) -> bool:
+    def is_foreign(self, levels: Tensor, missing: Tensor | None = None) -> bool:
         """Whether series vary around another level than those of `fit`, or on a finer scale.
 
         By one and a half spreads, or a third of the spread; fewer than ten series are never
-        foreign, lest chance decide.
+        foreign, lest chance decide. ``missing`` as in `fit`.
         """
         if len(levels) < 10:
             return False
-        found = LevelScaler(levels.shape[1] // 2).fit(levels)
+        found = LevelScaler(levels.shape[1] // 2).fit(levels, missing)
         varying = found.spread.isfinite()
         elsewhere = (found.center - self.center).abs() > 1.5 * self.spread
         finer = found.spread < self.spread / 3

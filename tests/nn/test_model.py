@@ -262,13 +262,38 @@ def test_padding_is_no_part_of_embeddings_and_projections(name):
 @every_encoder
 def test_embedding_is_made_of_layers_then_statistics(name):
     network, n_channels = build(name)
-    values, observed, _, _ = batch(n_channels)
+    values, _, _, _ = batch(n_channels)
+    observed = torch.ones_like(values, dtype=torch.bool)
     layers = network.layers(values, observed, None)
     every = network.embed(values, observed, None, ("max", "mean"), True)
     parts = [pooled(x, None, s) for x in layers for s in ("max", "mean")]
     torch.testing.assert_close(every, torch.cat(parts, 1))
     last = network.embed(values, observed, None, ("max", "mean"), False)
     torch.testing.assert_close(last, every[:, -12:])
+
+
+@every_encoder
+def test_a_gap_in_a_straight_line_changes_no_embedding_and_no_projection(name):
+    """Missing values are interpolated before anything else is done with them, level included."""
+    network, n_channels = build(name)
+    time = torch.arange(LENGTH, dtype=torch.float64)
+    slope = torch.tensor([-3.0, 0.5, 2.0], dtype=torch.float64)[:, None, None]
+    values = (slope * time + 1 / slope).repeat(1, n_channels, 1)
+    within = (time < torch.tensor([LENGTH, LENGTH - 3, LENGTH])[:, None]).bool()
+    whole = within[:, None].expand_as(values)
+    gaps = whole.clone()
+    gaps[:, 0, 2:5] = False
+    gaps[2, :, 7] = False
+    gaps[1, 0, 9] = False
+
+    def features(observed):
+        given = values.masked_fill(~observed, 0)
+        statistics = ("mean", "max", "min", "std", "ppv")
+        yield network.embed(given, observed, within, statistics, True)
+        yield network.project(given, observed, within)
+
+    for got, expected in zip(features(gaps), features(whole), strict=True):
+        torch.testing.assert_close(got, expected)
 
 
 def test_own_view_weight_zero_is_the_papers_objective():

@@ -6,7 +6,13 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from simmtm_sk.nn.normalization import LevelScaler, levels, normalize, visible_statistics
+from simmtm_sk.nn.normalization import (
+    LevelScaler,
+    interpolated,
+    levels,
+    normalize,
+    visible_statistics,
+)
 from tests.reference import masking as slow
 from tests.reference.masking import normalized
 
@@ -253,6 +259,22 @@ def test_a_thousandth_of_the_series_own_scale_is_the_threshold(unit, share, kept
     np.testing.assert_allclose(scaled, expected, rtol=1e-6)
 
 
+def test_what_missing_values_alone_could_do_is_no_level():
+    """The second channel has nothing missing, its differences count."""
+    level = torch.tensor([[0.9, 0.9, -0.1, -0.1], [1.1, 1.1, 0.1, 0.1]]).double()
+    scaled = LevelScaler(2).fit(level, torch.tensor([0.2, 0.0]))(level)
+    np.testing.assert_allclose(scaled, [[0.0, -1.0, 0.0, -1.0], [0.0, 1.0, 0.0, 1.0]], rtol=1e-6)
+    few = LevelScaler(2).fit(level, torch.tensor([0.05, 0.0]))(level)
+    np.testing.assert_allclose(few[1], [1.0, 1.0, 1.0, 1.0], rtol=1e-6)
+
+
+def test_missing_values_alone_make_no_level_foreign():
+    scaler = LevelScaler(1).fit(torch.zeros(20, 2))
+    gappy = drawn_levels(20, (0.0, 0.0), (0.05, 0.05))
+    assert scaler.is_foreign(gappy)
+    assert not scaler.is_foreign(gappy, torch.tensor([0.3]))
+
+
 @pytest.mark.parametrize("unit", [2.0**-20, 2.0**20])
 def test_the_units_of_a_data_set_do_not_matter(unit):
     values, visible = random_case((20, 2, 13), share=0.8)
@@ -405,3 +427,27 @@ def test_levels_that_were_noise_and_now_vary_are_foreign():
     scaler = LevelScaler(1).fit(normalised)
     assert not scaler.is_foreign(normalised[:20] * 3)
     assert scaler.is_foreign(drawn_levels(20, (0.0, 0.0), (1.0, 1.0)))
+
+
+# -- interpolation --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+@pytest.mark.parametrize("share", [0.1, 0.6, 1.1])
+def test_interpolation_equals_numpy(dtype, tolerance, share):
+    values, visible = random_case((20, 3, 11), dtype, share=share)
+    filled = interpolated(values.masked_fill(~visible, torch.nan), visible)
+    for row, known, seen in zip(
+        filled.reshape(-1, 11), values.reshape(-1, 11), visible.reshape(-1, 11), strict=True
+    ):
+        at = np.flatnonzero(seen)
+        expected = np.interp(np.arange(11), at, known[at]) if len(at) else np.zeros(11)
+        np.testing.assert_allclose(row, expected, rtol=tolerance, atol=tolerance)
+        assert row[at].equal(known[at])
+
+
+@pytest.mark.parametrize("poison", POISON)
+def test_hidden_values_change_no_bit_of_an_interpolation(poison):
+    values, visible = random_case((9, 2, 31), share=0.4)
+    expected = interpolated(values.masked_fill(~visible, 0), visible)
+    assert interpolated(values.masked_fill(~visible, poison), visible).equal(expected)
