@@ -1,0 +1,89 @@
+"""How long the everyday calls take with default settings, on the machine at hand.
+
+python benchmarks/timings.py [--repeats N]
+
+Every call is a process of its own and is repeated; threads are left as they are, as a user would
+have them. Writes results/timings.csv anew, a row per repeat, with the load of the machine when the
+call began: compare rows of low load only. `predict` is for random series of a length of 178, with a
+classifier fitted to 60 of them.
+"""
+
+import argparse
+import csv
+import os
+import subprocess
+import sys
+
+from probe import RESULTS, provenance
+
+GUNPOINT = """
+from simmtm_sk.datasets import load_dataset
+X, y = load_dataset("GunPoint", split="train")
+X_all, _ = load_dataset("GunPoint")
+"""
+RANDOM = """
+import numpy as np
+draw = np.random.default_rng(0)
+X_many = draw.normal(size=(10_000, 1, 178)).cumsum(2).astype(np.float32)
+X, y = X_many[:60], np.arange(60) % 2
+"""
+# what is not timed, what is
+CALLS = {
+    "import simmtm_sk": ("", "import simmtm_sk; simmtm_sk.SimMTMTransformer"),
+    "SimMTMTransformer: fit and transform, GunPoint": (
+        f"from simmtm_sk import SimMTMTransformer{GUNPOINT}",
+        "SimMTMTransformer(random_state=0).fit(X).transform(X_all)",
+    ),
+    "SimMTMClassifier: fit, GunPoint": (
+        f"from simmtm_sk import SimMTMClassifier{GUNPOINT}",
+        "SimMTMClassifier(random_state=0).fit(X, y)",
+    ),
+    "SimMTMClassifier: predict, 10 000 series of 178 points": (
+        f"from simmtm_sk import SimMTMClassifier{RANDOM}"
+        "classifier = SimMTMClassifier(random_state=0).fit(X, y)",
+        "classifier.predict(X_many)",
+    ),
+}
+SCRIPT = """
+{before}
+start = time.perf_counter()
+{timed}
+print(time.perf_counter() - start)
+"""
+
+
+def seconds(before: str, timed: str) -> float:
+    """Run in a fresh interpreter and return the time of the second part."""
+    script = SCRIPT.format(before=before, timed=timed)
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return float(run.stdout.split()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    origin = provenance()
+    rows = []
+    for repeat in range(arguments.repeats):
+        for call, (before, timed) in CALLS.items():
+            load = os.getloadavg()[0]
+            row = {
+                "call": call,
+                "repeat": repeat,
+                "seconds": round(seconds(before, timed), 2),
+                "load": round(load, 1),
+                "cores": os.cpu_count(),
+            }
+            print(*row.values(), flush=True)
+            rows.append({**row, **origin})
+    with (RESULTS / "timings.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
