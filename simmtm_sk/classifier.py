@@ -195,8 +195,9 @@ default="linear-probe"
                 raise ValueError("y has no label: every entry marks an unlabelled series.")
             if not known.all() and len(np.unique(labels[known])) == 1:
                 raise ValueError(
-                    f"y has a single class, {labels[known][0]!r}, beside unlabelled series (-1, "
-                    "NaN or None). If -1 is a class of yours, give it another number or use text."
+                    f"y has a single class, {labels[known].tolist()[0]!r}, beside unlabelled "
+                    "series (-1, NaN or None). If -1 is a class of yours, give it another number "
+                    "or use text."
                 )
             if labels.dtype.kind == "O" and not known.all():  # sktime sorts what it is given
                 is_text = any(isinstance(label, str) for label in labels)

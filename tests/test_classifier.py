@@ -487,7 +487,7 @@ def test_a_class_called_minus_one():
         (np.full(24, -1), "y has no label: every entry"),
         (np.full(24, np.nan), "y has no label: every entry"),
         (np.full(24, None), "y has no label: every entry"),
-        (np.where(kind, 1, -1), "y has a single class"),
+        (np.where(kind, 1, -1), "y has a single class, 1, beside"),
     ],
     ids=["too few", "none", "None", "-1", "nan", "all None", "one class"],
 )
