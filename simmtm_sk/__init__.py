@@ -2,6 +2,7 @@
 
 from .classifier import SimMTMClassifier
 from .encoders import ConvEncoder, PatchEncoder, PointEncoder
+from .forecaster import SimMTMForecaster
 from .persistence import ArtifactError, load, save
 from .regressor import SimMTMRegressor
 from .transformer import SimMTMTransformer
@@ -12,6 +13,7 @@ __all__ = [
     "PatchEncoder",
     "PointEncoder",
     "SimMTMClassifier",
+    "SimMTMForecaster",
     "SimMTMRegressor",
     "SimMTMTransformer",
     "load",

@@ -1,0 +1,116 @@
+"""Windows: contexts of series and what follows them, gathered by index and never copied whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Index = NDArray[np.intp]
+
+
+class Windows:
+    """Pairs of a context and the values that follow it, one pair for every origin of every series.
+
+    An origin is the number of points that lie before the forecast: the context of origin t ends
+    with point t - 1, its targets begin with point t. Series that are too short for a whole pair
+    have one with a shorter context, filled up in front with missing values.
+
+    Parameters
+    ----------
+    series : sequence of ndarray, each (length,)
+        NaN = missing; of any lengths.
+    context_length, horizon : int
+        Points of a context, and of its targets.
+    device : torch.device, default=cpu
+        Where tensors are returned.
+
+    Attributes
+    ----------
+    series, origin : ndarray of int, shape (n_windows,)
+        Which series each pair is from, and where its forecast begins; series by series, in time.
+    lengths : ndarray of int, shape (n_series,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> windows = Windows([np.arange(6.0), np.arange(3.0)], context_length=3, horizon=2)
+    >>> list(zip(windows.series.tolist(), windows.origin.tolist()))
+    [(0, 3), (0, 4), (1, 1)]
+    >>> windows.contexts(windows.series, windows.origin).tolist()
+    [[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [nan, nan, 0.0]]
+    >>> windows.targets(windows.series, windows.origin).tolist()
+    [[3.0, 4.0], [4.0, 5.0], [1.0, 2.0]]
+    """
+
+    def __init__(
+        self,
+        series: Sequence[NDArray[np.floating[Any]]],
+        context_length: int,
+        horizon: int,
+        device: torch.device | None = None,
+    ) -> None:
+        self.context_length, self.horizon = context_length, horizon
+        self.device = device or torch.device("cpu")
+        self.lengths = np.array([len(one) for one in series])
+        before, behind = np.full(context_length, np.nan), np.full(horizon, np.nan)
+        padded = [part for one in series for part in (before, one, behind)]
+        flat = torch.as_tensor(np.concatenate(padded).astype(np.float64), device=self.device)
+        self._contexts = flat.unfold(0, context_length, 1)
+        self._targets = flat.unfold(0, horizon, 1)
+        self._offset = np.r_[0, np.cumsum(self.lengths + context_length + horizon)[:-1]]
+        last = np.maximum(self.lengths - horizon, 1)
+        first = np.minimum(context_length, last)
+        counts = last - first + 1
+        self.series = np.repeat(np.arange(len(series)), counts)
+        rank = np.arange(len(self.series)) - np.repeat(counts.cumsum() - counts, counts)
+        self.origin = first[self.series] + rank
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def contexts(self, series: Index, origin: Index) -> Tensor:
+        """Return the points before each origin: (n, context_length), NaN where there are none."""
+        return self._contexts[torch.as_tensor(self._offset[series] + origin, device=self.device)]
+
+    def targets(self, series: Index, origin: Index) -> Tensor:
+        """Return the points from each origin on: (n, horizon), NaN where there are none."""
+        start = self._offset[series] + self.context_length + origin
+        return self._targets[torch.as_tensor(start, device=self.device)]
+
+    def split(self, fraction: float) -> tuple[Index, Index]:
+        """Hold out the last part of every series.
+
+        Returns
+        -------
+        train, held_out : ndarray of int
+            Numbers of windows. All targets of ``train`` lie before all targets of ``held_out`` in
+            their series; windows between the two are left out. ``held_out`` is empty, and
+            everything in ``train``, if there would be no window to train on.
+        """
+        boundary = self.lengths - np.floor(fraction * self.lengths).astype(int)
+        boundary = boundary[self.series]
+        held_out = np.flatnonzero(self.origin >= boundary)
+        train = np.flatnonzero(self.origin + self.horizon <= boundary)
+        if not len(train) or not len(held_out):
+            return np.arange(len(self)), held_out[:0]
+        return train, held_out
+
+
+def thinned(index: Index, most: int) -> Index:
+    """Return at most ``most`` entries, evenly spaced.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> thinned(np.arange(10), 4).tolist()
+    [0, 3, 6, 9]
+    """
+    if len(index) <= most:
+        return index
+    kept: Index = index[np.linspace(0, len(index) - 1, most).round().astype(int)]
+    return kept

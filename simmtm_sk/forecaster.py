@@ -1,0 +1,577 @@
+"""`SimMTMForecaster`: pre-train on a panel, forecast anything."""
+
+from __future__ import annotations
+
+import copy
+from numbers import Integral
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
+from torch import Tensor
+
+from .data.windows import Windows, thinned
+from .downstream import EncoderUser, Values, tensors_of
+from .encoders import PatchEncoder
+from .interop.timeline import (
+    Instance,
+    decoded_frame,
+    decoded_horizon,
+    encoded_frame,
+    encoded_horizon,
+    extended,
+    forecast_frame,
+    horizon_steps,
+    instances,
+)
+from .nn.forecast import NORMALIZATIONS, Forecast, normalized
+from .training.forecasting import Task, error_unit, fit_forecast
+from .training.loop import Plan, format_record
+from .training.settings import draw_seed, forecasting_epochs, resolve_device
+from .transformer import SimMTMTransformer
+
+LONGEST_CONTEXT = 336
+MOST_PRETRAINED = 20_000  # windows that an encoder is pre-trained on
+_ROWS_AT_ONCE = 4_096  # contexts that are forecast from together
+
+
+class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
+    """Forecast time series with a pre-trained encoder, all steps of the horizon at once.
+
+    One model serves all columns and all instances of a panel: every column is a series of its own,
+    and a forecast is made from its last ``context_length`` points. It is linear in these points
+    (a ridge regression, solved exactly) and in what a SimMTM encoder makes of them. The encoder
+    learns without any forecasting task, from the series of `fit`, or before that from a panel in
+    `pretrain`.
+
+    Parameters
+    ----------
+    transformer : SimMTMTransformer, FrozenEstimator, str or Path, default=None
+        The encoder. None, or an unfitted transformer: pre-trained on windows of the series in
+        `fit`, or by `pretrain`. A fitted one in a `sklearn.frozen.FrozenEstimator`, or the path of
+        a saved one: used as it is, or where the strategy trains on from. None stands for a
+        `PatchEncoder` with masks on whole patches.
+    strategy : str, default="fine-tune"
+        * "fine-tune": encoder and head are trained; the forecast is a weighted mean of theirs and
+          of the ridge on the window, with weights chosen on held-out windows.
+        * "linear-probe": the encoder stays as it is; one ridge on window and representations.
+        * "probe-then-fine-tune": from the linear probe on, small steps.
+        * "from-scratch": as "fine-tune", from the encoder's initial weights; the control.
+    context_length : int >= 2 or "auto", default="auto"
+        Points that a forecast is made from. "auto" is a third of what the shortest series has
+        beyond the horizon, from 8 to 336.
+    normalization : {"auto", "last", "mean", "standard"}, default="auto"
+        What is taken off a context before, and put back after: its last value, its mean, or its
+        mean with errors counted in units of its standard deviation. "auto" is "last", unless
+        another one is clearly better on held-out windows.
+    num_epochs : int >= 1 or "auto", default="auto"
+        Passes of fine-tuning over the windows; "auto" chooses by their number, see
+        `simmtm_sk.training.settings.forecasting_epochs`.
+    batch_size : int >= 1, default=128
+        Windows in a step of fine-tuning.
+    lr : float > 0, default=1e-3
+        Peak learning rate of fine-tuning.
+    encoder_lr_share : float >= 0, default=1.0
+        The encoder learns at this share of it.
+    weight_decay : float >= 0, default=0.01
+        Of fine-tuning.
+    dropout : float in [0, 1), default=0.3
+        Share of the representations that a step of fine-tuning leaves out.
+    validation_fraction : float in [0, 1), default=0.2
+        Share of every series, at its end, that choices are made on: normalisation, penalty,
+        epoch, weights; intervals are calibrated on it, too.
+    patience : int >= 1 or None, default=3
+        Evaluations without improvement after which fine-tuning stops.
+    refit : bool, default=True
+        Solve ridges again on the whole series when everything is chosen.
+    random_state : int, RandomState or None, default=None
+        As in `SimMTMTransformer`.
+    verbose : int, default=0
+        1 prints a line per evaluation of fine-tuning.
+
+    Attributes
+    ----------
+    pretrained_ : SimMTMTransformer
+        The encoder that `pretrain` has learned; only there after it.
+    transformer_ : SimMTMTransformer
+        The encoder in use, fine-tuned if the strategy says so.
+    forecast_ : simmtm_sk.nn.forecast.Forecast
+        Encoder and heads as one network, on the CPU.
+    context_length_, horizon_ : int
+        Points of a context; steps up to the last one of ``fh``.
+    choices_ : dict
+        What the held-out windows decided.
+    history_ : list of dict
+        Records of fine-tuning; empty for "linear-probe".
+    residuals_ : ndarray, shape (n, horizon_)
+        Errors on held-out windows behind intervals, in units between the standard deviations of
+        context and series.
+
+    See Also
+    --------
+    SimMTMTransformer : The encoder.
+
+    Notes
+    -----
+    *Pre-trained weights survive* `clone`, `set_params` of everything but ``transformer``, and
+    therefore searches, pipelines and `evaluate`. A search over parameters of the transformer
+    pre-trains anew for each candidate.
+
+    *Missing values* take part neither in what the encoder sees nor in targets; in the window they
+    are filled with the value before. *Constant contexts* are continued as they are.
+
+    *Exogenous data* are ignored.
+
+    Examples
+    --------
+    >>> from simmtm_sk import SimMTMForecaster
+    >>> from sktime.datasets import load_airline
+    >>> y = load_airline()
+    >>> forecaster = SimMTMForecaster(strategy="linear-probe", random_state=0)
+    >>> forecaster.fit(y[:132], fh=range(1, 13)).predict().shape
+    (12,)
+    """
+
+    _tags: ClassVar[dict[str, Any]] = {
+        "authors": "simmtm_sk developers",
+        "maintainers": "simmtm_sk developers",
+        "python_dependencies": "torch",
+        "y_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
+        "X_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
+        "capability:multivariate": True,
+        "capability:exogenous": False,
+        "capability:insample": False,
+        "capability:pred_int": True,
+        "capability:pred_int:insample": False,
+        "capability:missing_values": True,
+        "capability:update": True,
+        "capability:pretrain": True,
+        "pretrain:fitted_params": ["pretrained_"],
+        "capability:categorical_in_X": False,
+        "capability:unequal_length": True,
+        "requires-fh-in-fit": True,
+        "capability:random_state": True,
+        "property:randomness": "derandomized",
+    }
+    # sktime would keep y, which this class does on its own, and warn that it will not one day
+    _config: ClassVar[dict[str, Any]] = {"remember_data": False}
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **EncoderUser._parameter_constraints,
+        "context_length": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
+        "normalization": [StrOptions({"auto", *NORMALIZATIONS})],
+        "refit": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        *,
+        transformer: SimMTMTransformer | FrozenEstimator | str | Path | None = None,
+        strategy: str = "fine-tune",
+        context_length: int | str = "auto",
+        normalization: str = "auto",
+        num_epochs: int | str = "auto",
+        batch_size: int = 128,
+        lr: float = 1e-3,
+        encoder_lr_share: float = 1.0,
+        weight_decay: float = 0.01,
+        dropout: float = 0.3,
+        validation_fraction: float = 0.2,
+        patience: int | None = 3,
+        refit: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.transformer = transformer
+        self.strategy = strategy
+        self.context_length = context_length
+        self.normalization = normalization
+        self.num_epochs = num_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.encoder_lr_share = encoder_lr_share
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.refit = refit
+        self.random_state = random_state
+        self.verbose = verbose
+        super().__init__()
+        self._y = self._X = None  # sktime looks for them whatever the configuration
+
+    # -- pre-training -----------------------------------------------------------------------------
+
+    def _pretrain(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> SimMTMForecaster:
+        self._validate_params()
+        seed = draw_seed(self.random_state)
+        context_length = self._resolved_context(instances(y), 1)
+        values = _pretraining_windows(_columns(instances(y)), context_length)
+        last = getattr(self, "pretrained_", None)
+        if last is None and self._is_frozen():
+            last = copy.deepcopy(self._template(values))
+        if last is None:
+            self.pretrained_ = self._fit_encoder(values, seed)
+        else:  # go on from its weights
+            continued = copy.deepcopy(last)
+            continued.warm_start = True  # set_params would forget them
+            self.pretrained_ = continued.fit(values)
+            self.pretrained_.warm_start = last.warm_start
+        return self
+
+    def set_params(self, **params: Any) -> SimMTMForecaster:
+        """Set parameters; what `pretrain` has learned stays, unless they decide about it.
+
+        Parameters
+        ----------
+        **params
+            As in scikit-learn; ``transformer__mask_ratio`` reaches into the transformer.
+
+        Returns
+        -------
+        SimMTMForecaster
+            Itself, not fitted any more.
+        """
+        keeps = not any(name.partition("__")[0] == "transformer" for name in params)
+        # sktime's own forgets pre-training (issue #10155)
+        if keeps and hasattr(self, "_set_params_at"):
+            kept: SimMTMForecaster = self._set_params_at("pretrained", params)
+            return kept
+        changed: SimMTMForecaster = super().set_params(**params)
+        return changed
+
+    def __sklearn_clone__(self) -> SimMTMForecaster:
+        """Clone for scikit-learn's tools, pre-trained weights included (sktime issue #10155)."""
+        cloned: SimMTMForecaster = self.clone()
+        return cloned
+
+    def __dir__(self) -> list[str]:
+        """List attributes without looking at them.
+
+        scikit-learn's version would, and sktime's ``fh`` is an error before it is set.
+        """
+        return list(object.__dir__(self))
+
+    # -- fitting ----------------------------------------------------------------------------------
+
+    def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon) -> SimMTMForecaster:
+        self._validate_params()
+        self._learn(y, fh, None)
+        return self
+
+    def _learn(
+        self, y: pd.DataFrame, fh: ForecastingHorizon, encoder: SimMTMTransformer | None
+    ) -> None:
+        """Fit to ``y``, with an encoder of our own that has learned already, or a new one."""
+        seen = instances(y)
+        steps = horizon_steps(fh, self.cutoff)
+        if steps.min() < 1:
+            raise NotImplementedError(
+                f"{type(self).__name__} cannot forecast in-sample; fh has the step {steps.min()}."
+            )
+        horizon = int(steps.max())
+        context_length = self._resolved_context(seen, horizon)
+        seed = draw_seed(self.random_state)
+        columns = _columns(seen)
+        windows = Windows(columns, context_length, horizon, self._device())
+        train, held_out = windows.split(float(self.validation_fraction))
+        spread = _spread(columns, self.validation_fraction if len(held_out) else 0.0)
+        task = Task(windows, spread, train, held_out)
+        if encoder is None:
+            encoder = self._encoder(columns, context_length, seed)
+        n_epochs, evaluate_every = forecasting_epochs(self.num_epochs, len(train), self.batch_size)
+        plan = Plan(
+            n_epochs=n_epochs,
+            batch_size=int(self.batch_size),
+            lr=float(self.lr),
+            weight_decay=float(self.weight_decay),
+            seed=seed,
+            encoder_lr_share=float(self.encoder_lr_share),
+            patience=self.patience,
+            evaluate_every=evaluate_every,
+        )
+
+        def on_epoch(record: dict[str, float]) -> bool:
+            if self.verbose:
+                print(f"[SimMTM] fine-tuning, {format_record(record)} of {n_epochs} epochs")
+            return False
+
+        fitted = fit_forecast(
+            task,
+            encoder.network_,
+            self.strategy,
+            self.normalization,
+            self.refit,
+            float(self.dropout),
+            plan,
+            on_epoch,
+        )
+        encoder.network_ = fitted.model.network
+        self.transformer_ = encoder
+        self.forecast_ = fitted.model
+        self.context_length_, self.horizon_ = context_length, horizon
+        self.choices_, self.history_ = fitted.choices, fitted.history
+        self.residuals_ = fitted.residuals.numpy()
+        self._spread = spread
+        self._cur_y = y
+
+    def _encoder(self, columns: list[Values], context_length: int, seed: int) -> SimMTMTransformer:
+        """Return an encoder to start from, of our own."""
+        if self.strategy != "from-scratch" and hasattr(self, "pretrained_"):
+            return copy.deepcopy(self.pretrained_)
+        n_held_out = float(self.validation_fraction)
+        parts = [one[: len(one) - int(n_held_out * len(one))] for one in columns]
+        values = _pretraining_windows(parts, context_length)
+        return self._fit_encoder(values, seed)
+
+    def _default_transformer(self, values: Values) -> SimMTMTransformer:
+        context_length = values.shape[2]
+        patch_length = min(16, max(1, context_length // 12))
+        encoder = PatchEncoder(
+            patch_length=patch_length, d_model=32, n_layers=2, d_feedforward=64, dropout=0.1
+        )
+        return SimMTMTransformer(
+            encoder=encoder, masking="patch", mask_length=float(patch_length), batch_size=96
+        )
+
+    def _resolved_context(self, seen: list[Instance], horizon: int) -> int:
+        lengths = [instance.values.shape[1] for instance in seen]
+        if isinstance(self.context_length, str):
+            return int(min(LONGEST_CONTEXT, max(8, (min(lengths) - horizon) // 3)))
+        return int(self.context_length)
+
+    def _device(self) -> torch.device:
+        given = getattr(self.transformer, "estimator", self.transformer)
+        return resolve_device(getattr(given, "device", "auto"))
+
+    def _update(
+        self, y: pd.DataFrame, X: Any = None, update_params: bool = True
+    ) -> SimMTMForecaster:
+        try:
+            merged = extended(self._cur_y, y, self.cutoff)
+            seen = instances(merged)
+            if len(seen) * len(merged.columns) != len(self._spread):
+                raise ValueError(
+                    "update needs the instances that the forecaster was fitted on; to forecast "
+                    "others, fit again (what `pretrain` has learned is kept)."
+                )
+        except (ValueError, TypeError):
+            self._set_cutoff_from_y(self._cur_y)  # nothing is updated by half
+            raise
+        if update_params:
+            self._learn(merged, self.fh, self.transformer_)
+        self._cur_y = merged
+        return self
+
+    # -- forecasting ------------------------------------------------------------------------------
+
+    def _predict(self, fh: ForecastingHorizon, X: Any) -> pd.DataFrame:
+        seen = instances(self._cur_y)
+        windows = self._windows(seen)
+        forecast, _ = self._forecast(windows, np.arange(len(windows.lengths)), windows.lengths)
+        blocks = self._blocks(forecast, fh, len(seen))
+        return forecast_frame(blocks, seen, fh, self._cur_y.columns, self._cur_y.index.names)
+
+    def _predict_quantiles(
+        self, fh: ForecastingHorizon, X: Any, alpha: list[float]
+    ) -> pd.DataFrame:
+        seen = instances(self._cur_y)
+        windows = self._windows(seen)
+        forecast, unit = self._forecast(windows, np.arange(len(windows.lengths)), windows.lengths)
+        blocks = []
+        for level in alpha:
+            # the place of a quantile among n errors that leaves room for unseen ones
+            error = np.nanquantile(self.residuals_, level, axis=0, method="weibull")
+            blocks.append(self._blocks(forecast + error * unit, fh, len(seen)))
+        # a column's quantiles stand side by side
+        table = np.stack(blocks, -1).reshape(*blocks[0].shape[:2], -1)
+        columns = self._get_columns("predict_quantiles", alpha=alpha)
+        return forecast_frame(table, seen, fh, columns, self._cur_y.index.names)
+
+    def predict_rolling(
+        self, y: pd.Series | pd.DataFrame | NDArray[Any], origins: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
+        """Forecast from many origins of a long series at once, without any update.
+
+        The same numbers as ``update(..., update_params=False)`` and `predict` at every origin,
+        thousands of times faster. The state of the forecaster does not change.
+
+        Parameters
+        ----------
+        y : Series, DataFrame or ndarray, shape (length,) or (length, n_columns)
+            A single series with the columns seen in `fit`, a row per time point; NaN = missing.
+        origins : array-like of int, default=None
+            How many points of ``y`` lie before each forecast, from 1 to ``length``. None is every
+            origin with a whole context before and a whole horizon behind it.
+
+        Returns
+        -------
+        ndarray, shape (n_origins, n_steps, n_columns)
+            Steps as in ``fh``.
+
+        Raises
+        ------
+        ValueError
+            If ``y`` has other columns, or an origin lies outside of it.
+
+        Examples
+        --------
+        >>> from simmtm_sk import SimMTMForecaster
+        >>> from sktime.datasets import load_airline
+        >>> y = load_airline()
+        >>> forecaster = SimMTMForecaster(strategy="linear-probe", random_state=0)
+        >>> forecaster.fit(y[:100], fh=[1, 2, 3]).predict_rolling(y, origins=[100, 101]).shape
+        (2, 3, 1)
+        """
+        self.check_is_fitted()
+        values = pd.DataFrame(y).to_numpy(np.float64).T
+        if len(values) != len(self._cur_y.columns):
+            raise ValueError(
+                f"y has {len(values)} column(s), but the forecaster was fitted on "
+                f"{len(self._cur_y.columns)}."
+            )
+        if self._cur_y.index.nlevels > 1:
+            raise ValueError("predict_rolling takes single series; this forecaster has a panel.")
+        windows = Windows(list(values), self.context_length_, self.horizon_, self._device())
+        length = values.shape[1]
+        if origins is None:
+            origins = np.arange(self.context_length_, length - self.horizon_ + 1)
+        origin = np.asarray(origins, np.intp)
+        if origin.size and not (origin.min() >= 1 and origin.max() <= length):
+            raise ValueError(f"origins must lie between 1 and {length}, the length of y.")
+        steps = horizon_steps(self.fh, self.cutoff) - 1
+        n_columns = len(values)
+        series = np.tile(np.arange(n_columns), len(origin))
+        forecast, _ = self._forecast(windows, series, np.repeat(origin, n_columns))
+        rolled = forecast[:, steps].reshape(len(origin), n_columns, len(steps))
+        return rolled.transpose(0, 2, 1)
+
+    def _windows(self, seen: list[Instance]) -> Windows:
+        last = [column[-self.context_length_ :] for column in _columns(seen)]
+        return Windows(last, self.context_length_, self.horizon_, self._device())
+
+    def _forecast(
+        self, windows: Windows, series: NDArray[np.intp], origin: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return forecasts, (n, horizon), and the unit of their errors, (n, 1)."""
+        model = copy.deepcopy(self.forecast_).to(windows.device).eval()
+        spread = torch.as_tensor(self._spread[series % len(self._spread)], device=windows.device)
+        forecasts, units = [], []
+        with torch.inference_mode():
+            for start in range(0, len(series), _ROWS_AT_ONCE):
+                chunk = slice(start, start + _ROWS_AT_ONCE)
+                context = normalized(
+                    windows.contexts(series[chunk], origin[chunk]), model.normalization
+                )
+                result = context.center + model(context).double() * context.scale
+                unit = spread[chunk, None] * error_unit(context.scale / spread[chunk, None])
+                forecasts.append(result.cpu().numpy())
+                units.append(unit.cpu().numpy())
+        return np.concatenate(forecasts), np.concatenate(units)
+
+    def _blocks(
+        self, forecast: NDArray[np.float64], fh: ForecastingHorizon, n_instances: int
+    ) -> NDArray[np.float64]:
+        """Rearrange (n_instances * n_columns, horizon) as (n_instances, n_steps, n_columns)."""
+        steps = horizon_steps(fh, self.cutoff) - 1
+        chosen = forecast[:, steps].reshape(n_instances, -1, len(steps))
+        return chosen.transpose(0, 2, 1)
+
+    # -- saving, see persistence.py ---------------------------------------------------------------
+
+    def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        encoders, tensors = self._encoder_state()
+        frame, frame_tensors = encoded_frame(self._cur_y)
+        heads = {
+            name: value
+            for name, value in self.forecast_.state_dict().items()
+            if not name.startswith("network.")
+        }
+        state = {
+            "context_length_": self.context_length_,
+            "horizon_": self.horizon_,
+            "choices_": self.choices_,
+            "history_": self.history_,
+            "encoders": encoders,
+            "y": frame,
+            "fh": encoded_horizon(self.fh),
+            "mtype": self._y_metadata["mtype"],
+            "name": self._converter_store_y.get("name"),
+        }
+        tensors |= {f"forecast.{name}": value for name, value in heads.items()}
+        tensors |= {f"y.{name}": value for name, value in frame_tensors.items()}
+        tensors["residuals"] = torch.as_tensor(self.residuals_)
+        tensors["spread"] = torch.as_tensor(self._spread)
+        return state, tensors
+
+    def _restore_state(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        self._restore_encoders(state["encoders"], tensors)
+        self.context_length_, self.horizon_ = state["context_length_"], state["horizon_"]
+        self.choices_, self.history_ = state["choices_"], state["history_"]
+        self.forecast_ = Forecast(
+            self.transformer_.network_,
+            self.context_length_,
+            self.horizon_,
+            str(self.choices_["normalization"]),
+            0.0,
+        )
+        self.forecast_.load_state_dict(tensors_of(tensors, "forecast."), strict=False)
+        self.forecast_.eval()
+        self.residuals_ = tensors["residuals"].numpy()
+        self._spread = tensors["spread"].numpy()
+        self._cur_y = decoded_frame(state["y"], tensors_of(tensors, "y."))
+        # what sktime's `predict` looks up
+        self._set_cutoff_from_y(self._cur_y)
+        self._fh = decoded_horizon(state["fh"])
+        self._y_metadata = {"mtype": state["mtype"], "feature_names": list(self._cur_y.columns)}
+        self._y_mtype_last_seen = state["mtype"]
+        self._converter_store_y = {} if state["name"] is None else {"name": state["name"]}
+        self._is_vectorized = False
+        self._is_fitted = True
+
+    @classmethod
+    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
+        """Small settings for sktime's test suite."""
+        small = SimMTMTransformer(
+            encoder=PatchEncoder(patch_length=2, d_model=4, n_layers=1, n_heads=1, d_feedforward=4),
+            masking="patch",
+            num_epochs=1,
+            projection_dim=4,
+        )
+        return [
+            {"transformer": small, "strategy": "linear-probe"},
+            {"transformer": small, "num_epochs": 1, "context_length": 4},
+        ]
+
+
+def _columns(seen: list[Instance]) -> list[Values]:
+    """Return every column of every instance as a series, instance by instance."""
+    return [column for instance in seen for column in instance.values]
+
+
+def _pretraining_windows(columns: list[Values], context_length: int) -> Values:
+    """Return windows for the encoder, each standardised: (n, 1, context_length) float32."""
+    windows = Windows(columns, context_length, 1)
+    index = thinned(np.arange(len(windows)), MOST_PRETRAINED)
+    context = windows.contexts(windows.series[index], windows.origin[index])
+    parts = normalized(context, "mean")
+    varies = (parts.scale > 0)[:, 0]
+    standard = parts.standard.masked_fill(~parts.observed, torch.nan)
+    # constant windows have nothing to teach; if there are no others, they must do
+    kept = standard[varies] if bool(varies.any()) else torch.zeros(1, context_length)
+    values: Values = kept[:, None].float().numpy()
+    return values
+
+
+def _spread(columns: list[Values], held_out: float) -> NDArray[np.float64]:
+    """Return the standard deviation of each column's training part; 1 for a constant one."""
+    parts = [one[: len(one) - int(held_out * len(one))] for one in columns]
+    spread = np.array([np.nanstd(p) if np.isfinite(p).any() else 0.0 for p in parts])
+    return np.where(spread > 0, spread, 1.0)

@@ -1,0 +1,279 @@
+"""Between sktime's containers of y and plain series: instances, their time index, their cutoff."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sktime.datatypes import get_cutoff, update_data
+from sktime.forecasting.base import ForecastingHorizon
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance of a panel, or the only one there is.
+
+    Attributes
+    ----------
+    name : tuple
+        Its levels of a MultiIndex; empty for a single series.
+    values : ndarray, shape (n_columns, length)
+        float64, NaN = missing.
+    cutoff : Index
+        The last time point alone, with a frequency where the index has one.
+    """
+
+    name: tuple[Any, ...]
+    values: NDArray[np.float64]
+    cutoff: pd.Index
+
+
+def instances(y: pd.DataFrame) -> list[Instance]:
+    """Split a container of y; a row is a time point.
+
+    Raises
+    ------
+    ValueError
+        If a series has no observed value, an infinite one, or time points that are not regular.
+    TypeError
+        If it holds something that is no number.
+    """
+    result = []
+    for name, frame in _frames(y):
+        label = f"instance {name!r} of y" if name else "y"
+        try:
+            values = frame.to_numpy(np.float64).T
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{label} must hold numbers ({error}).") from error
+        if np.isinf(values).any():
+            raise ValueError(f"{label} contains infinity; values must be finite, or NaN.")
+        for column, series in zip(frame.columns, values, strict=True):
+            if np.isnan(series).all():
+                raise ValueError(f"column {column!r} of {label} has no observed value.")
+        check_regular(frame.index, label)
+        result.append(Instance(name, values, get_cutoff(frame, return_index=True)))
+    return result
+
+
+def check_regular(index: pd.Index, label: str) -> None:
+    """Refuse time points that no forecasting horizon can count."""
+    step: Any = None
+    match index:
+        case pd.DatetimeIndex() | pd.TimedeltaIndex():
+            known = len(index) < 3 or index.freq is not None or pd.infer_freq(index) is not None
+        case pd.PeriodIndex():
+            step = np.diff(index.asi8)
+            known = bool((step == index.freq.n).all())
+        case _:
+            step = np.diff(index)
+            known = bool((step == 1).all())
+    if not known:
+        raise ValueError(
+            f"the time index of {label} is irregular: time points must follow each other at one "
+            "frequency, without gaps. Insert missing time points as NaN, as in y.asfreq('D') or "
+            "y.reindex(range(...))."
+        )
+
+
+def extended(y: pd.DataFrame, new: pd.DataFrame, cutoff: pd.Index) -> pd.DataFrame:
+    """Add newly seen data to y, and forget what lies behind the cutoff.
+
+    Time points between the two become missing values.
+
+    Raises
+    ------
+    ValueError
+        If ``new`` has other columns, or is a panel where y is not.
+    """
+    if list(y.columns) != list(new.columns):
+        raise ValueError(
+            f"y has the columns {list(new.columns)}, but the forecaster was fitted on "
+            f"{list(y.columns)}."
+        )
+    if y.index.nlevels != new.index.nlevels:
+        raise ValueError(
+            f"y has {new.index.nlevels} index level(s), but the forecaster was fitted on "
+            f"{y.index.nlevels}."
+        )
+    frequencies = {name: frame.index for name, frame in _frames(y)}
+    merged: pd.DataFrame = update_data(y, new)
+    merged = merged[merged.index.get_level_values(-1) <= cutoff[0]]
+    if not len(merged):
+        raise ValueError("y ends before everything that the forecaster has seen.")
+    pieces = {}
+    for name, frame in _frames(merged):
+        before = frequencies.get(name)
+        pieces[name] = frame if before is None else frame.reindex(_grid(frame.index, before))
+    if merged.index.nlevels == 1:
+        return pieces[()]
+    return pd.concat(pieces, names=merged.index.names)
+
+
+def horizon_steps(fh: ForecastingHorizon, cutoff: pd.Index) -> NDArray[np.intp]:
+    """Return how many steps behind the cutoff the time points of a horizon are."""
+    relative = fh.to_relative(cutoff).to_pandas()
+    return np.asarray(relative, np.intp)
+
+
+def forecast_frame(
+    blocks: NDArray[np.float64],
+    seen: Sequence[Instance],
+    fh: ForecastingHorizon,
+    columns: Any,
+    names: Any,
+) -> pd.DataFrame:
+    """Put forecasts of all instances, (n_instances, n_steps, n_columns), in one container."""
+    times = [fh.to_absolute_index(instance.cutoff) for instance in seen]
+    if not seen[0].name:
+        return pd.DataFrame(blocks[0], index=times[0], columns=columns)
+    labels = [
+        (*instance.name, time)
+        for instance, points in zip(seen, times, strict=True)
+        for time in points
+    ]
+    index = pd.MultiIndex.from_tuples(labels, names=names)
+    return pd.DataFrame(np.concatenate(blocks), index=index, columns=columns)
+
+
+def encoded_frame(y: pd.DataFrame) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Return a container of y as JSON and tensors, for an artifact.
+
+    Raises
+    ------
+    TypeError
+        If instances or columns have names that are neither text nor numbers.
+    """
+    times = [_encoded_index(frame.index) for _, frame in _frames(y)]
+    state = {
+        "columns": [_plain(name) for name in y.columns],
+        "index_names": [_plain(name) for name in y.index.names],
+        "instances": [[_plain(level) for level in name] for name, _ in _frames(y)],
+        "times": [kind for kind, _ in times],
+        "lengths": [len(points) for _, points in times],
+    }
+    points = np.concatenate([points for _, points in times])
+    tensors = {
+        "values": torch.tensor(y.to_numpy(np.float64)),
+        "points": torch.tensor(points.astype(np.int64)),
+    }
+    return state, tensors
+
+
+def decoded_frame(state: dict[str, Any], tensors: dict[str, torch.Tensor]) -> pd.DataFrame:
+    """Undo `encoded_frame`."""
+    ends = np.cumsum(state["lengths"])
+    values = np.split(tensors["values"].numpy(), ends[:-1])
+    points = np.split(tensors["points"].numpy(), ends[:-1])
+    names = state["index_names"]
+    frames = [
+        pd.DataFrame(v, _decoded_index(kind, p, names[-1]), state["columns"])
+        for v, kind, p in zip(values, state["times"], points, strict=True)
+    ]
+    if len(names) == 1:
+        return frames[0]
+    keys = [tuple(name) if len(name) > 1 else name[0] for name in state["instances"]]
+    return pd.concat(frames, keys=keys, names=names)
+
+
+def encoded_horizon(fh: ForecastingHorizon) -> dict[str, Any]:
+    """Return a forecasting horizon as JSON."""
+    if fh.is_relative:
+        return {"relative": [int(step) for step in fh.to_pandas()]}
+    kind, points = _encoded_index(fh.to_pandas())
+    return {"kind": kind, "absolute": points.tolist()}
+
+
+def decoded_horizon(state: dict[str, Any]) -> ForecastingHorizon:
+    """Undo `encoded_horizon`."""
+    if "relative" in state:
+        return ForecastingHorizon(state["relative"], is_relative=True)
+    index = _decoded_index(state["kind"], np.asarray(state["absolute"]), None)
+    return ForecastingHorizon(index, is_relative=False)
+
+
+def _encoded_index(index: pd.Index) -> tuple[dict[str, Any], NDArray[np.int64]]:
+    """Return what kind of time an index counts, and its points as integers."""
+    match index:
+        case pd.DatetimeIndex() | pd.TimedeltaIndex():
+            zone = getattr(index, "tz", None)
+            kind = {
+                "class": type(index).__name__,
+                "unit": index.unit,
+                "freq": index.freqstr,
+                "zone": None if zone is None else str(zone),
+            }
+            return kind, index.asi8
+        case pd.PeriodIndex():
+            return {"class": "PeriodIndex", "freq": index.freqstr}, index.asi8
+        case _:
+            name = "RangeIndex" if isinstance(index, pd.RangeIndex) else "Index"
+            return {"class": name}, index.to_numpy(np.int64)
+
+
+def _decoded_index(kind: dict[str, Any], points: NDArray[np.int64], name: Any) -> pd.Index:
+    match kind["class"]:
+        case "DatetimeIndex":
+            times = pd.DatetimeIndex(points.view(f"M8[{kind['unit']}]"))
+            if kind["zone"] is not None:
+                times = times.tz_localize("UTC").tz_convert(kind["zone"])
+            return pd.DatetimeIndex(times, freq=kind["freq"], name=name)
+        case "TimedeltaIndex":
+            return pd.TimedeltaIndex(
+                points.view(f"m8[{kind['unit']}]"), freq=kind["freq"], name=name
+            )
+        case "PeriodIndex":
+            periods: Any = pd.PeriodIndex  # the stubs lack from_ordinals
+            index: pd.Index = periods.from_ordinals(points, freq=kind["freq"], name=name)
+            return index
+        case "RangeIndex" if len(points):
+            return pd.RangeIndex(int(points[0]), int(points[-1]) + 1, name=name)
+        case _:
+            return pd.Index(points, name=name)
+
+
+def _plain(name: Any) -> Any:
+    """Return a name as JSON holds it."""
+    if isinstance(name, np.generic):
+        name = name.item()
+    if name is None or isinstance(name, str | int | float):
+        return name
+    raise TypeError(
+        f"names of instances and columns must be text or numbers to be saved, got {name!r}."
+    )
+
+
+def _frames(y: pd.DataFrame) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:
+    if y.index.nlevels == 1:
+        return [((), y)]
+    levels: list[Any] = list(range(y.index.nlevels - 1))
+    groups = y.groupby(level=levels, sort=False)
+    return [
+        (name if isinstance(name, tuple) else (name,), group.droplevel(levels))
+        for name, group in groups
+    ]
+
+
+def _grid(index: pd.Index, before: pd.Index) -> pd.Index:
+    """Return all time points from the first to the last of an index, at a known frequency."""
+    first, last = index[0], index[-1]
+    match before:
+        case pd.DatetimeIndex():
+            freq = before.freq or (pd.infer_freq(before) if len(before) > 2 else None)
+            grid = index if freq is None else pd.date_range(first, last, freq=freq, name=index.name)
+        case pd.TimedeltaIndex():
+            freq = before.freq or (pd.infer_freq(before) if len(before) > 2 else None)
+            grid = index
+            if freq is not None:
+                grid = pd.timedelta_range(first, last, freq=freq, name=index.name)
+        case pd.PeriodIndex():
+            grid = pd.period_range(first, last, freq=before.freq, name=index.name)
+        case _:
+            grid = pd.RangeIndex(first, last + 1, name=index.name)
+    if not index.isin(grid).all():
+        raise ValueError("the time points of y do not continue those that the forecaster has seen.")
+    return grid

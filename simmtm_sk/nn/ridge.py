@@ -1,0 +1,131 @@
+"""Ridge regression of many targets from sums over batches: data are read once and never stacked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+PENALTIES = tuple(10.0 ** (k / 2) for k in range(-12, 5))
+
+
+class Moments:
+    """Weighted sums of features, targets and their products, in float64.
+
+    Parameters
+    ----------
+    n_features, n_targets : int
+    device : torch.device, default=cpu
+    """
+
+    def __init__(self, n_features: int, n_targets: int, device: torch.device | None = None) -> None:
+        # one row and column more: the constant
+        self.xx = torch.zeros(n_features + 1, n_features + 1, dtype=torch.float64, device=device)
+        self.xy = torch.zeros(n_features + 1, n_targets, dtype=torch.float64, device=device)
+        self.yy = torch.zeros(n_targets, dtype=torch.float64, device=device)
+
+    def add(self, features: Tensor, targets: Tensor, weight: Tensor) -> None:
+        """Add rows: (n, n_features), (n, n_targets), and the weight of each, (n,)."""
+        x = torch.cat([features, torch.ones_like(features[:, :1])], 1).double()
+        weighted = x * weight[:, None].double()
+        self.xx += weighted.T @ x
+        self.xy += weighted.T @ targets.double()
+        self.yy += weight.double() @ targets.double().square()
+
+    def merged(self, other: Moments) -> Moments:
+        """Return the moments of both sets of rows."""
+        both = Moments(0, 0)
+        both.xx, both.xy, both.yy = self.xx + other.xx, self.xy + other.xy, self.yy + other.yy
+        return both
+
+    @property
+    def total(self) -> Tensor:
+        """Sum of the weights."""
+        return self.xx[-1, -1]
+
+    def means(self) -> tuple[Tensor, Tensor]:
+        """Return the means of features and targets."""
+        return self.xx[:-1, -1] / self.total, self.xy[-1] / self.total
+
+    def spread(self) -> Tensor:
+        """Return the standard deviation of every feature; exactly 0 for constant ones."""
+        center, _ = self.means()
+        square = self.xx.diagonal()[:-1] / self.total
+        variance = square - center.square()
+        return variance.masked_fill(variance <= 1e-12 * square, 0).sqrt()
+
+    def sum_of_squares(self, coef: Tensor, intercept: Tensor) -> Tensor:
+        """Return the weighted sum of a linear map's squared errors, the mean over targets."""
+        w = torch.cat([coef.T, intercept[None]])
+        squares = self.yy - 2 * (w * self.xy).sum(0) + (w * (self.xx @ w)).sum(0)
+        return squares.clamp(min=0).mean()
+
+
+@dataclass(frozen=True)
+class RidgeFit:
+    """A linear map: ``features @ coef.T + intercept``.
+
+    Attributes
+    ----------
+    coef : Tensor, shape (n_targets, n_features)
+    intercept : Tensor, shape (n_targets,)
+    penalty : float
+    error : float
+        Mean squared error on held-out rows; NaN if it was not looked at.
+    """
+
+    coef: Tensor
+    intercept: Tensor
+    penalty: float
+    error: float = float("nan")
+
+
+def solve(moments: Moments, penalty: float, scale: Tensor) -> RidgeFit:
+    """Solve for one penalty.
+
+    Parameters
+    ----------
+    moments : Moments
+    penalty : float
+        Added to the variances of the scaled features, in units of their mean variance.
+    scale : Tensor, shape (n_features,)
+        Every feature is multiplied by its scale first, which makes it cheaper to use; one of scale
+        zero is left out.
+
+    Returns
+    -------
+    RidgeFit
+        In terms of the features as they are.
+    """
+    return _Solver(moments, scale).solve(penalty)
+
+
+def choose(moments: Moments, held_out: Moments, scale: Tensor) -> RidgeFit:
+    """Solve with the one of `PENALTIES` that has the smallest error on held-out rows."""
+    solver = _Solver(moments, scale)
+    fits = [solver.solve(penalty) for penalty in PENALTIES]
+    squares = [held_out.sum_of_squares(fit.coef, fit.intercept) for fit in fits]
+    errors = [float(square / held_out.total) for square in squares]
+    best = min(range(len(fits)), key=errors.__getitem__)
+    return RidgeFit(fits[best].coef, fits[best].intercept, PENALTIES[best], errors[best])
+
+
+class _Solver:
+    """One decomposition, then any penalty at the price of a product."""
+
+    def __init__(self, moments: Moments, scale: Tensor) -> None:
+        self.center, self.mean = moments.means()
+        cross = moments.xx[:-1, :-1] / moments.total - torch.outer(self.center, self.center)
+        target = moments.xy[:-1] / moments.total - torch.outer(self.center, self.mean)
+        self.scale = scale.to(cross)
+        cross = cross * torch.outer(self.scale, self.scale)
+        values, self.vectors = torch.linalg.eigh(cross)
+        self.values = values.clamp(min=0)
+        self.target = self.vectors.T @ (self.scale[:, None] * target)
+
+    def solve(self, penalty: float) -> RidgeFit:
+        unit = self.values.mean()
+        ridge = self.values + penalty * torch.where(unit > 0, unit, 1.0)
+        coef = (self.scale[:, None] * (self.vectors @ (self.target / ridge[:, None]))).T
+        return RidgeFit(coef, self.mean - coef @ self.center, penalty)

@@ -1,0 +1,506 @@
+"""Fitting a forecast: a closed form on window and tokens, or gradient steps on the encoder."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..data.windows import Index, Windows, thinned
+from ..nn.forecast import NORMALIZATIONS, Forecast, Normalized, carried_forward, normalized
+from ..nn.model import SimMTM
+from ..nn.ridge import Moments, RidgeFit, choose, solve
+from .loop import History, Plan, train
+from .pretraining import isolated_randomness
+
+MOST_TRAINED, MOST_HELD_OUT = 60_000, 20_000  # windows behind a closed form
+MOST_EVALUATED = 4_096  # windows behind the choice of an epoch
+MOST_RESIDUALS = 1_000  # windows behind the quantiles
+TOKEN_SCALES = (0.0, 0.1, 0.3, 1.0)  # 0 is the ridge on the window alone
+NETWORK_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a trained network, the rest is the ridge's
+CAUTIOUS_PENALTY = 1.0  # where nothing can be held out
+CRITERION = "last"  # the weighting of all choices: errors in the unit of the series
+N_BLOCKS = 4  # parts of the held-out time that have to agree on a normalisation
+_BATCH = 2_048
+_LEAST_SCALE = 0.1  # of a context, in units of its series' standard deviation
+
+
+@dataclass(frozen=True)
+class Task:
+    """Windows to learn from.
+
+    Attributes
+    ----------
+    windows : Windows
+    spread : ndarray, shape (n_series,)
+        Unit in which errors of each series count.
+    train, held_out : ndarray of int
+        Numbers of windows. ``held_out`` is empty where there are too few.
+    """
+
+    windows: Windows
+    spread: NDArray[np.float64]
+    train: Index
+    held_out: Index
+
+    def batch(self, index: Index, normalization: str) -> Batch:
+        """Gather windows and normalise them."""
+        series, origin = self.windows.series[index], self.windows.origin[index]
+        context = self.windows.contexts(series, origin)
+        target = self.windows.targets(series, origin)
+        parts = normalized(context, normalization)
+        unit = parts.scale.masked_fill(parts.scale == 0, 1)
+        observed = ~target.isnan() & (parts.scale > 0)
+        relative = parts.scale / torch.as_tensor(self.spread[series], device=target.device)[:, None]
+        return Batch(parts, (target - parts.center) / unit, observed, relative)
+
+    def batches(self, index: Index, normalization: str) -> Iterator[Batch]:
+        """Gather windows batch by batch."""
+        for start in range(0, len(index), _BATCH):
+            yield self.batch(index[start : start + _BATCH], normalization)
+
+    def blocks(self, index: Index) -> list[Index]:
+        """Split windows by the time of their origin into `N_BLOCKS` parts; empty ones are left out.
+
+        Each series is split by its own time.
+        """
+        first = np.full(len(self.spread), np.iinfo(np.intp).max)
+        last = np.zeros(len(self.spread), np.intp)
+        series, origin = self.windows.series[index], self.windows.origin[index]
+        np.minimum.at(first, series, origin)
+        np.maximum.at(last, series, origin)
+        share = (origin - first[series]) / (last - first + 1)[series]
+        block = np.floor(N_BLOCKS * share)
+        return [index[block == i] for i in range(N_BLOCKS) if (block == i).any()]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Contexts and what follows them.
+
+    Attributes
+    ----------
+    context : Normalized
+    target : Tensor, shape (n, horizon)
+        Normalised like the context.
+    observed : Tensor of bool, the same shape
+        False where a target is missing, or its context constant, hence without a unit.
+    relative : Tensor, shape (n, 1)
+        Scale of the context in units of its series.
+    """
+
+    context: Normalized
+    target: Tensor
+    observed: Tensor
+    relative: Tensor
+
+    def weight(self, normalization: str) -> Tensor:
+        """How much the squared error of each window counts in training: (n,).
+
+        "last" and "mean" minimise the error in the unit of the series, "standard" in that of the
+        context, unless that is so small that noise would be all that counted.
+        """
+        if normalization == "standard":
+            return (self.relative / _LEAST_SCALE).clamp(max=1).square()[:, 0]
+        return self.relative.square()[:, 0]
+
+    def filled_target(self) -> Tensor:
+        """Targets with gaps interpolated; zero where the context is constant."""
+        if bool(self.observed.all()):
+            return self.target
+        last = self.context.window[:, -1:]
+        joined = torch.cat([last, self.target.masked_fill(~self.observed, torch.nan)], 1)
+        return interpolated(joined)[:, 1:].masked_fill(self.relative == 0, 0)
+
+
+def interpolated(values: Tensor) -> Tensor:
+    """Fill gaps (NaN) linearly, those at either end with the nearest observed value.
+
+    Examples
+    --------
+    >>> import torch
+    >>> interpolated(torch.tensor([[1.0, torch.nan, 3.0, torch.nan]])).tolist()
+    [[1.0, 2.0, 3.0, 3.0]]
+    """
+    missing = values.isnan()
+    position = torch.arange(values.shape[1], device=values.device, dtype=values.dtype)
+    places = position.expand_as(values).masked_fill(missing, torch.nan)
+    before, behind = _neighbors(places)
+    low, high = _neighbors(values)
+    share = ((position - before) / (behind - before).clamp(min=1)).clamp(0, 1)
+    return torch.where(missing, low + share * (high - low), values)
+
+
+def _neighbors(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the nearest observed values before and behind; at either end twice the same one."""
+    before, behind = carried_forward(values), carried_forward(values.flip(1)).flip(1)
+    return torch.where(before.isnan(), behind, before), torch.where(behind.isnan(), before, behind)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted forecast.
+
+    Attributes
+    ----------
+    model : Forecast
+        On the CPU.
+    residuals : Tensor, shape (n, horizon)
+        Errors on held-out windows, see `residuals`; NaN where the target is missing.
+    choices : dict
+        What the held-out windows decided: "normalization", "penalty" and, by strategy,
+        "token_scale" or "network_share".
+    history : History
+        Of fine-tuning.
+    """
+
+    model: Forecast
+    residuals: Tensor
+    choices: dict[str, str | float]
+    history: History
+
+
+def fit_forecast(
+    task: Task,
+    network: SimMTM,
+    strategy: str,
+    normalization: str,
+    refit: bool,
+    dropout: float,
+    plan: Plan,
+    on_epoch: Callable[[dict[str, float]], bool] | None = None,
+) -> Fitted:
+    """Fit heads, and for all strategies but "linear-probe" the ``network`` with them.
+
+    * "linear-probe" solves a ridge on the window and the tokens together.
+    * "probe-then-fine-tune" goes on from there with small steps, and keeps the start if no epoch
+      is better on the held-out windows.
+    * "fine-tune" and "from-scratch" train the network and a head of its own. The forecast is a
+      weighted mean of theirs and of the ridge on the window alone, weights by the held-out windows.
+
+    Parameters
+    ----------
+    task : Task
+    network : SimMTM
+        Copied if it is going to be trained.
+    strategy : str
+        As in the estimators.
+    normalization : str
+        One of `NORMALIZATIONS`, or "auto" for `best_normalization`.
+    refit : bool
+        Solve closed forms again on all windows when everything is chosen.
+    dropout : float
+        Of tokens, while training.
+    plan : Plan
+        Of fine-tuning.
+    on_epoch : callable or None
+        As in `train`.
+    """
+    windows = task.windows
+    with isolated_randomness(plan.seed):
+        if normalization == "auto":
+            normalization = best_normalization(task)
+        network = network if strategy == "linear-probe" else copy.deepcopy(network)
+        network = network.to(windows.device).eval()
+        model = Forecast(
+            network, windows.context_length, windows.horizon, normalization, dropout
+        ).to(windows.device)
+        model.eval()
+        closed = ClosedForm(
+            model, task, tokens=strategy in ("linear-probe", "probe-then-fine-tune")
+        )
+        choices: dict[str, str | float] = {"normalization": normalization}
+        choices |= {"penalty": closed.fit.penalty}
+        history: History = []
+        match strategy:
+            case "linear-probe":
+                choices |= {"token_scale": closed.token_scale}
+                closed.set_heads(closed.fit)
+            case "probe-then-fine-tune":
+                choices |= {"token_scale": closed.token_scale}
+                closed.set_heads(closed.fit)
+                history = _improve(model, task, plan, on_epoch)
+            case _:
+                standardize_tokens(model, task)
+                _start_at_mean(model)
+                history, _ = finetune_forecast(model, task, plan, on_epoch)
+                share = network_share(model, task, closed.fit)
+                choices |= {"network_share": share}
+                _average(model, closed.fit, share)
+        errors = residuals(model, task)
+        if refit and strategy != "probe-then-fine-tune":
+            final = closed.on_all_windows()
+            if strategy == "linear-probe":
+                closed.set_heads(final)
+            else:
+                _set_window(model, final, share)
+    model.cpu()
+    return Fitted(model, errors.cpu(), choices, history)
+
+
+# -- the closed form ------------------------------------------------------------------------------
+
+
+def best_normalization(task: Task) -> str:
+    """Choose the normalisation whose ridge on the window does best on held-out windows.
+
+    The first of `NORMALIZATIONS`, unless another one is better by more than the standard error of
+    the difference over blocks of time: held-out windows overlap, so a small difference between
+    many of them can still be chance.
+    """
+    if not len(task.held_out):
+        return NORMALIZATIONS[0]
+    blocks = task.blocks(task.held_out)
+    scale = torch.ones(task.windows.context_length, dtype=torch.float64).to(task.windows.device)
+    errors = {}
+    for name in NORMALIZATIONS:
+        fit = choose(
+            _moments(None, task, thinned(task.train, MOST_TRAINED), name, name),
+            _moments(None, task, thinned(task.held_out, MOST_HELD_OUT), name, CRITERION),
+            scale,
+        )
+        parts = [
+            _moments(None, task, thinned(block, MOST_HELD_OUT // N_BLOCKS), name, CRITERION)
+            for block in blocks
+        ]
+        errors[name] = torch.stack([p.sum_of_squares(fit.coef, fit.intercept) for p in parts])
+    first = errors[NORMALIZATIONS[0]]
+    best = min(NORMALIZATIONS, key=lambda name: float(errors[name].sum()))
+    gain = first - errors[best]
+    noise = gain.std() / len(blocks) ** 0.5 if len(blocks) > 1 else torch.tensor(torch.inf)
+    return best if gain.mean() > noise else NORMALIZATIONS[0]
+
+
+class ClosedForm:
+    """The ridge on windows and, if asked for, on the model's tokens for them.
+
+    Penalty, and how much cheaper or dearer tokens are than window points, have the smallest error
+    on held-out windows; without any, a cautious penalty and no tokens.
+
+    Parameters
+    ----------
+    model : Forecast
+        Its ``center`` and ``spread`` are set to those of the tokens.
+    task : Task
+    tokens : bool
+
+    Attributes
+    ----------
+    fit : RidgeFit
+        On the training windows.
+    token_scale : float
+    """
+
+    def __init__(self, model: Forecast, task: Task, tokens: bool) -> None:
+        self.model, self.name = model, model.normalization
+        featured = model if tokens else None
+        self.moments = _moments(
+            featured, task, thinned(task.train, MOST_TRAINED), self.name, self.name
+        )
+        index = thinned(task.held_out, MOST_HELD_OUT)
+        held_out = _moments(featured, task, index, self.name, CRITERION)
+        # to be solved on both, windows must be weighted alike
+        self.held_out = held_out
+        if self.name not in (CRITERION, "mean"):
+            self.held_out = _moments(featured, task, index, self.name, self.name)
+        n_window = model.context_length
+        spread = self.moments.spread()[n_window:]
+        constant = spread == 0
+        if tokens:
+            model.center = self.moments.means()[0][n_window:].float()
+            model.spread = spread.masked_fill(constant, 1).float()
+        window = torch.ones(n_window, dtype=torch.float64, device=spread.device)
+        unit = (1 / spread.masked_fill(constant, 1)).masked_fill(constant, 0)
+        self.scales = {
+            share: torch.cat([window, share * unit])
+            for share in (TOKEN_SCALES if tokens else TOKEN_SCALES[:1])
+        }
+        self.token_scale = TOKEN_SCALES[0]
+        if not len(index):
+            self.fit = solve(self.moments, CAUTIOUS_PENALTY, self.scales[self.token_scale])
+            return
+        fits = {
+            share: choose(self.moments, held_out, scale) for share, scale in self.scales.items()
+        }
+        self.token_scale = min(fits, key=lambda share: fits[share].error)
+        self.fit = fits[self.token_scale]
+
+    def on_all_windows(self) -> RidgeFit:
+        """Solve again with the same penalty, held-out windows included."""
+        everything = self.moments.merged(self.held_out)
+        return solve(everything, self.fit.penalty, self.scales[self.token_scale])
+
+    def set_heads(self, fit: RidgeFit) -> None:
+        """Make it the model's forecast."""
+        model = self.model
+        window = fit.coef[:, : model.context_length]
+        tokens = fit.coef[:, model.context_length :]
+        with torch.no_grad():
+            model.window_head.weight.copy_(window)
+            model.token_head.weight.copy_(tokens * model.spread)
+            model.token_head.bias.zero_()
+            model.window_head.bias.copy_(fit.intercept + tokens @ model.center.double())
+
+
+def _moments(
+    model: Forecast | None, task: Task, index: Index, normalization: str, weighting: str
+) -> Moments:
+    """Sum up windows and the model's tokens for them; without a model, windows alone."""
+    windows = task.windows
+    n_tokens = 0 if model is None else len(model.center)
+    moments = Moments(windows.context_length + n_tokens, windows.horizon, windows.device)
+    with torch.inference_mode():
+        for batch in task.batches(index, normalization):
+            features = batch.context.window
+            if model is not None:
+                tokens = model.tokens(batch.context.standard.float(), batch.context.observed)
+                features = torch.cat([features, tokens.double()], 1)
+            moments.add(features, batch.filled_target(), batch.weight(weighting))
+    return moments
+
+
+# -- gradient steps -------------------------------------------------------------------------------
+
+
+def finetune_forecast(
+    model: Forecast,
+    task: Task,
+    plan: Plan,
+    on_epoch: Callable[[dict[str, float]], bool] | None = None,
+) -> tuple[History, bool]:
+    """Train encoder and token head in place, the best epoch chosen on held-out windows.
+
+    The window head stays as it is. Errors count in the unit of each context, whatever the
+    normalisation: in that of the series, a few wild windows would be all that is learned.
+    """
+    name = model.normalization
+    evaluated = thinned(task.held_out, MOST_EVALUATED)
+    model.window_head.requires_grad_(False)
+
+    def losses(index: Tensor, _: torch.Generator) -> dict[str, Tensor]:
+        batch = task.batch(task.train[index.cpu().numpy()], name)
+        return {"total": _squared_error(model(batch.context), batch, "standard") / len(index)}
+
+    return train(
+        model,
+        plan,
+        len(task.train),
+        losses,
+        (lambda: {"criterion": held_out_error(model, task, evaluated)}) if len(evaluated) else None,
+        device=task.windows.device,
+        on_epoch=on_epoch,
+    )
+
+
+def held_out_error(model: Forecast, task: Task, index: Index) -> float:
+    """Return the mean squared error of some windows, in the unit of their series."""
+    total = 0.0
+    with torch.no_grad():
+        for batch in task.batches(index, model.normalization):
+            total += float(_squared_error(model(batch.context), batch, CRITERION))
+    return total / len(index)
+
+
+def _squared_error(forecast: Tensor, batch: Batch, weighting: str) -> Tensor:
+    """Return the sum over windows of the mean squared error over steps."""
+    squared = (forecast - batch.target.to(forecast)).square()
+    weight = batch.weight(weighting).to(forecast)
+    return (squared.masked_fill(~batch.observed, 0).mean(1) * weight).sum()
+
+
+def _improve(
+    model: Forecast,
+    task: Task,
+    plan: Plan,
+    on_epoch: Callable[[dict[str, float]], bool] | None,
+) -> History:
+    """Fine-tune, and go back to the start if no epoch was better than it."""
+    evaluated = thinned(task.held_out, MOST_EVALUATED)
+    if not len(evaluated):
+        return []  # nothing could tell whether a step was an improvement
+    start = copy.deepcopy(model.state_dict())
+    error = held_out_error(model, task, evaluated)
+    history, _ = finetune_forecast(model, task, plan, on_epoch)
+    if held_out_error(model, task, evaluated) >= error:
+        model.load_state_dict(start)
+    return history
+
+
+def network_share(model: Forecast, task: Task, ridge: RidgeFit) -> float:
+    """Choose the weight of the network in a weighted mean with the ridge on the window.
+
+    Where nothing is held out, they count equally.
+    """
+    if not len(task.held_out):
+        return 0.5
+    errors = dict.fromkeys(NETWORK_SHARES, 0.0)
+    with torch.inference_mode():
+        for batch in task.batches(thinned(task.held_out, MOST_EVALUATED), model.normalization):
+            network = model(batch.context).double()
+            linear = batch.context.window @ ridge.coef.T + ridge.intercept
+            for share in errors:
+                mixed = share * network + (1 - share) * linear
+                errors[share] += float(_squared_error(mixed, batch, CRITERION))
+    return min(errors, key=lambda share: errors[share])
+
+
+def _average(model: Forecast, ridge: RidgeFit, share: float) -> None:
+    """Make the forecast the weighted mean of the network's and the ridge's."""
+    with torch.no_grad():
+        model.token_head.weight.mul_(share)
+        model.token_head.bias.mul_(share)
+    _set_window(model, ridge, share)
+
+
+def _set_window(model: Forecast, ridge: RidgeFit, share: float) -> None:
+    """Mix the mean of the context, which the network's forecast goes out from, and the ridge."""
+    with torch.no_grad():
+        mean = share / model.context_length
+        model.window_head.weight.copy_((1 - share) * ridge.coef + mean)
+        model.window_head.bias.copy_((1 - share) * ridge.intercept)
+
+
+def _start_at_mean(model: Forecast) -> None:
+    """Let the head forecast the mean of the context, whatever the normalisation."""
+    with torch.no_grad():
+        model.window_head.weight.fill_(1 / model.context_length)
+        model.window_head.bias.zero_()
+
+
+def standardize_tokens(model: Forecast, task: Task) -> None:
+    """Learn centre and spread of the tokens for a head that starts at zero."""
+    with torch.inference_mode():
+        batch = task.batch(thinned(task.train, _BATCH), model.normalization)
+        tokens = model.tokens(batch.context.standard.float(), batch.context.observed)
+    spread = tokens.std(0, correction=0)
+    model.center = tokens.mean(0).clone()
+    model.spread = spread.masked_fill(spread <= 1e-6 * tokens.abs().amax(0), 1).clone()
+
+
+# -- how wrong forecasts are ----------------------------------------------------------------------
+
+
+def residuals(model: Forecast, task: Task) -> Tensor:
+    """Return errors on held-out windows, in units of `error_unit`.
+
+    Where nothing is held out, those of repeating the last value (or the mean) on all windows: what
+    a head gets wrong on its own training windows would be too little.
+    """
+    index = task.held_out if len(task.held_out) else task.train
+    errors = []
+    with torch.inference_mode():
+        for batch in task.batches(thinned(index, MOST_RESIDUALS), model.normalization):
+            forecast = model(batch.context) if len(task.held_out) else 0.0
+            error = (batch.target - forecast) * batch.relative / error_unit(batch.relative)
+            errors.append(error.masked_fill(~batch.observed, torch.nan).float())
+    return torch.cat(errors)
+
+
+def error_unit(relative: Tensor) -> Tensor:
+    """Return the unit of residuals, in units of the series: between context and series."""
+    return ((relative.square() + 1) / 2).sqrt()
