@@ -67,8 +67,8 @@ def check_regular(index: pd.Index, label: str) -> None:
         case pd.DatetimeIndex() | pd.TimedeltaIndex():
             known = len(index) < 3 or index.freq is not None or pd.infer_freq(index) is not None
         case pd.PeriodIndex():
-            step = np.diff(index.asi8)
-            known = bool((step == index.freq.n).all())
+            step, freq = np.diff(index.asi8), index.freq
+            known = freq is not None and bool((step == freq.n).all())
         case _:
             step = np.diff(index)
             known = bool((step == 1).all())
