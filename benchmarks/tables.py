@@ -186,9 +186,10 @@ def readme_table(rows: pd.DataFrame) -> pd.DataFrame:
     rows = where(rows, part="test", method=PUBLISHED)
     small = where(rows, task=SMALL, labels_per_class="all")
     parts = [mean(by_method(small), "small sets, all labels")]
-    for k in ("1", "5", "10"):
-        few = where(rows, task=POOLS, labels_per_class=k)
-        parts.append(mean(by_method(few), f"large pools, {labels(k)}"))
+    for regime, name in REGIMES.items():
+        for k in ("1", "5", "10"):
+            few = where(rows, regime=regime, labels_per_class=k)
+            parts.append(mean(by_method(few), f"{name}, {labels(k)}"))
     return in_order(pd.concat(parts))
 
 
