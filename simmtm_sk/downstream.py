@@ -80,17 +80,23 @@ class EncoderUser(SktimeSklearnBridge, SafeArtifactMixin):
     def _is_frozen(self) -> bool:
         return isinstance(self.transformer, FrozenEstimator | str | Path)
 
-    def _fit_encoder(self, values: Values, seed: int) -> SimMTMTransformer:
-        """Return a transformer of our own: pre-trained on ``values``, given, or untrained."""
+    def _fit_encoder(
+        self, values: Values, seed: int, trained: bool | None = None
+    ) -> SimMTMTransformer:
+        """Return a transformer of our own: pre-trained on ``values``, given, or untrained.
+
+        None is what the strategy wants.
+        """
         template = self._template(values)
-        if self.strategy != "from-scratch" and self._is_frozen():
+        trained = self.strategy != "from-scratch" if trained is None else trained
+        if trained and self._is_frozen():
             given = copy.deepcopy(template)
             given._take_levels(values)
             return given
         encoder: SimMTMTransformer = clone(template)
         if encoder.random_state is None:
             encoder.set_params(random_state=seed)
-        if self.strategy == "from-scratch":
+        if not trained:
             encoder.set_params(num_epochs=0)
         encoder.set_callbacks(*getattr(self, "_skl_callbacks", []))
         fitted: SimMTMTransformer = encoder.fit(values)
@@ -103,6 +109,8 @@ class EncoderUser(SktimeSklearnBridge, SafeArtifactMixin):
         encoders = {"fitted": self.transformer_}
         if isinstance(self.transformer, FrozenEstimator):
             encoders["frozen"] = self.transformer.estimator
+        if hasattr(self, "pretrained_"):
+            encoders["pretrained"] = self.pretrained_
         state: dict[str, Any] = {}
         tensors: dict[str, Tensor] = {}
         for role, encoder in encoders.items():
@@ -123,6 +131,8 @@ class EncoderUser(SktimeSklearnBridge, SafeArtifactMixin):
         self.transformer_ = restored["fitted"]
         if "frozen" in restored:
             self.transformer = FrozenEstimator(restored["frozen"])
+        if "pretrained" in restored:
+            self.pretrained_ = restored["pretrained"]
 
 
 class PretrainedEstimator(EncoderUser):

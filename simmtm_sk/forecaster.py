@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from torch import Tensor
 
-from .data.windows import Windows, thinned
+from .data.windows import Windows, observed_length, thinned, training_length
 from .downstream import EncoderUser, Values, tensors_of
 from .encoders import PatchEncoder
 from .interop.timeline import (
@@ -30,6 +30,7 @@ from .interop.timeline import (
     forecast_frame,
     horizon_steps,
     instances,
+    plain_name,
 )
 from .nn.forecast import NORMALIZATIONS, Forecast, normalized
 from .training.forecasting import Task, error_unit, fit_forecast
@@ -218,7 +219,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         if last is None and self._is_frozen():
             last = copy.deepcopy(self._template(values))
         if last is None:
-            self.pretrained_ = self._fit_encoder(values, seed)
+            self.pretrained_ = self._fit_encoder(values, seed, trained=True)
         else:  # go on from its weights
             continued = copy.deepcopy(last)
             continued.warm_start = True  # set_params would forget them
@@ -271,12 +272,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
     ) -> None:
         """Fit to ``y``, with an encoder of our own that has learned already, or a new one."""
         seen = instances(y)
-        steps = horizon_steps(fh, self.cutoff)
-        if steps.min() < 1:
-            raise NotImplementedError(
-                f"{type(self).__name__} cannot forecast in-sample; fh has the step {steps.min()}."
-            )
-        horizon = int(steps.max())
+        horizon = self._horizon(seen, fh)
         context_length = self._resolved_context(seen, horizon)
         seed = draw_seed(self.random_state)
         columns = _columns(seen)
@@ -326,8 +322,8 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         """Return an encoder to start from, of our own."""
         if self.strategy != "from-scratch" and hasattr(self, "pretrained_"):
             return copy.deepcopy(self.pretrained_)
-        n_held_out = float(self.validation_fraction)
-        parts = [one[: len(one) - int(n_held_out * len(one))] for one in columns]
+        fraction = float(self.validation_fraction)
+        parts = [_training_part(one, fraction) for one in columns]
         values = _pretraining_windows(parts, context_length)
         return self._fit_encoder(values, seed)
 
@@ -343,28 +339,79 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
 
     def _resolved_context(self, seen: list[Instance], horizon: int) -> int:
         lengths = [instance.values.shape[1] for instance in seen]
-        if isinstance(self.context_length, str):
-            return int(min(LONGEST_CONTEXT, max(8, (min(lengths) - horizon) // 3)))
-        return int(self.context_length)
+        context_length = self.context_length
+        if isinstance(context_length, str):
+            context_length = min(LONGEST_CONTEXT, max(8, (min(lengths) - horizon) // 3))
+        encoder = getattr(self.transformer, "encoder", None)
+        patch_length = encoder.patch_length if isinstance(encoder, PatchEncoder) else 1
+        if patch_length > context_length:
+            raise ValueError(
+                f"patches of {patch_length} points are longer than the {context_length} points "
+                "that forecasts are made from; choose a smaller patch_length of the encoder, or a "
+                "larger context_length."
+            )
+        return int(context_length)
+
+    def _horizon(self, seen: list[Instance], fh: ForecastingHorizon) -> int:
+        """Return the number of steps to learn; an error if there is nothing to learn from."""
+        horizon = int(self._steps(seen, fh).max())
+        longest = max(instance.values.shape[1] for instance in seen)
+        if longest < horizon + 2:
+            raise ValueError(
+                f"y is too short: to forecast {horizon} step(s) ahead, at least one series must "
+                f"have {horizon + 2} time points, but the longest has {longest}."
+            )
+        return horizon
 
     def _device(self) -> torch.device:
         given = getattr(self.transformer, "estimator", self.transformer)
         return resolve_device(getattr(given, "device", "auto"))
 
+    def update(self, y: Any, X: Any = None, update_params: bool = True) -> SimMTMForecaster:
+        """Take in new time points, and learn from them if asked to; what fails changes nothing.
+
+        Parameters
+        ----------
+        y : as in `fit`
+            The columns seen in `fit`, and no other instances. Time points already known are
+            replaced; what lies behind the end of ``y`` is forgotten; gaps are missing values.
+        X : None
+            Ignored.
+        update_params : bool, default=True
+            Fit again, from the weights of ``transformer_`` on. False only forecasts from the new
+            points.
+
+        Returns
+        -------
+        SimMTMForecaster
+            Itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If ``y`` does not continue what the forecaster has seen.
+        """
+        # sktime takes note of the container and the cutoff before anything is checked
+        before = dict(vars(self))
+        store = dict(getattr(self, "_converter_store_y", {}))
+        try:
+            super().update(y, X, update_params)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before, _converter_store_y=store)
+            raise
+        return self
+
     def _update(
         self, y: pd.DataFrame, X: Any = None, update_params: bool = True
     ) -> SimMTMForecaster:
-        try:
-            merged = extended(self._cur_y, y, self.cutoff)
-            seen = instances(merged)
-            if len(seen) * len(merged.columns) != len(self._spread):
-                raise ValueError(
-                    "update needs the instances that the forecaster was fitted on; to forecast "
-                    "others, fit again (what `pretrain` has learned is kept)."
-                )
-        except (ValueError, TypeError):
-            self._set_cutoff_from_y(self._cur_y)  # nothing is updated by half
-            raise
+        merged = extended(self._cur_y, y, self.cutoff)
+        seen = instances(merged)
+        if len(seen) * len(merged.columns) != len(self._spread):
+            raise ValueError(
+                "update needs the instances that the forecaster was fitted on; to forecast "
+                "others, fit again (what `pretrain` has learned is kept)."
+            )
         if update_params:
             self._learn(merged, self.fh, self.transformer_)
         self._cur_y = merged
@@ -374,22 +421,17 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
 
     def _predict(self, fh: ForecastingHorizon, X: Any) -> pd.DataFrame:
         seen = instances(self._cur_y)
-        windows = self._windows(seen)
-        forecast, _ = self._forecast(windows, np.arange(len(windows.lengths)), windows.lengths)
-        blocks = self._blocks(forecast, fh, len(seen))
+        forecast, _ = self._forecast_from_end(seen)
+        blocks = self._blocks(forecast, fh, seen)
         return forecast_frame(blocks, seen, fh, self._cur_y.columns, self._cur_y.index.names)
 
     def _predict_quantiles(
         self, fh: ForecastingHorizon, X: Any, alpha: list[float]
     ) -> pd.DataFrame:
         seen = instances(self._cur_y)
-        windows = self._windows(seen)
-        forecast, unit = self._forecast(windows, np.arange(len(windows.lengths)), windows.lengths)
-        blocks = []
-        for level in alpha:
-            # the place of a quantile among n errors that leaves room for unseen ones
-            error = np.nanquantile(self.residuals_, level, axis=0, method="weibull")
-            blocks.append(self._blocks(forecast + error * unit, fh, len(seen)))
+        forecast, unit = self._forecast_from_end(seen)
+        errors = _error_quantiles(self.residuals_, alpha)
+        blocks = [self._blocks(forecast + error * unit, fh, seen) for error in errors]
         # a column's quantiles stand side by side
         table = np.stack(blocks, -1).reshape(*blocks[0].shape[:2], -1)
         columns = self._get_columns("predict_quantiles", alpha=alpha)
@@ -407,6 +449,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         ----------
         y : Series, DataFrame or ndarray, shape (length,) or (length, n_columns)
             A single series with the columns seen in `fit`, a row per time point; NaN = missing.
+            Its index is not looked at.
         origins : array-like of int, default=None
             How many points of ``y`` lie before each forecast, from 1 to ``length``. None is every
             origin with a whole context before and a whole horizon behind it.
@@ -414,12 +457,12 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         Returns
         -------
         ndarray, shape (n_origins, n_steps, n_columns)
-            Steps as in ``fh``.
+            Steps as in ``fh``. NaN where no value has been observed before the origin.
 
         Raises
         ------
         ValueError
-            If ``y`` has other columns, or an origin lies outside of it.
+            If ``y`` has other columns or infinite values, or an origin lies outside of it.
 
         Examples
         --------
@@ -437,6 +480,13 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
                 f"y has {len(values)} column(s), but the forecaster was fitted on "
                 f"{len(self._cur_y.columns)}."
             )
+        names = list(self._cur_y.columns)
+        if isinstance(y, pd.DataFrame) and len(names) > 1 and list(y.columns) != names:
+            raise ValueError(
+                f"y has the columns {list(y.columns)}, but the forecaster was fitted on {names}."
+            )
+        if np.isinf(values).any():
+            raise ValueError("y contains infinity; values must be finite, or NaN.")
         if self._cur_y.index.nlevels > 1:
             raise ValueError("predict_rolling takes single series; this forecaster has a panel.")
         windows = Windows(list(values), self.context_length_, self.horizon_, self._device())
@@ -446,24 +496,42 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         origin = np.asarray(origins, np.intp)
         if origin.size and not (origin.min() >= 1 and origin.max() <= length):
             raise ValueError(f"origins must lie between 1 and {length}, the length of y.")
-        steps = horizon_steps(self.fh, self.cutoff) - 1
         n_columns = len(values)
         series = np.tile(np.arange(n_columns), len(origin))
-        forecast, _ = self._forecast(windows, series, np.repeat(origin, n_columns))
-        rolled = forecast[:, steps].reshape(len(origin), n_columns, len(steps))
+        origin = np.repeat(origin, n_columns)
+        last = pd.DataFrame(values.T).ffill().to_numpy()[origin - 1, series]
+        forecast, _ = self._forecast(windows, series, origin, last)
+        (steps,) = self._steps(instances(self._cur_y), self.fh) - 1
+        rolled = forecast[:, steps].reshape(-1, n_columns, len(steps))
         return rolled.transpose(0, 2, 1)
 
-    def _windows(self, seen: list[Instance]) -> Windows:
-        last = [column[-self.context_length_ :] for column in _columns(seen)]
-        return Windows(last, self.context_length_, self.horizon_, self._device())
+    def _forecast_from_end(
+        self, seen: list[Instance]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Forecast every column of every instance, as `_forecast` does."""
+        columns = _columns(seen)
+        contexts = [column[-self.context_length_ :] for column in columns]
+        windows = Windows(contexts, self.context_length_, self.horizon_, self._device())
+        last = np.array([column[observed_length(column) - 1] for column in columns])
+        return self._forecast(windows, np.arange(len(columns)), windows.lengths, last)
 
     def _forecast(
-        self, windows: Windows, series: NDArray[np.intp], origin: NDArray[np.intp]
+        self,
+        windows: Windows,
+        series: NDArray[np.intp],
+        origin: NDArray[np.intp],
+        last: NDArray[np.float64],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return forecasts, (n, horizon), and the unit of their errors, (n, 1)."""
+        """Return forecasts, (n, horizon), and the unit of their errors, (n, 1).
+
+        ``last`` are the last values observed before each origin, which are continued where the
+        whole context is missing.
+        """
         model = copy.deepcopy(self.forecast_).to(windows.device).eval()
         spread = torch.as_tensor(self._spread[series % len(self._spread)], device=windows.device)
-        forecasts, units = [], []
+        known = torch.as_tensor(last, device=windows.device)[:, None]
+        forecasts = [np.empty((0, self.horizon_))]
+        units = [np.empty((0, 1))]
         with torch.inference_mode():
             for start in range(0, len(series), _ROWS_AT_ONCE):
                 chunk = slice(start, start + _ROWS_AT_ONCE)
@@ -471,18 +539,34 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
                     windows.contexts(series[chunk], origin[chunk]), model.normalization
                 )
                 result = context.center + model(context).double() * context.scale
+                result = torch.where(context.observed.any(1, keepdim=True), result, known[chunk])
                 unit = spread[chunk, None] * error_unit(context.scale / spread[chunk, None])
                 forecasts.append(result.cpu().numpy())
                 units.append(unit.cpu().numpy())
         return np.concatenate(forecasts), np.concatenate(units)
 
     def _blocks(
-        self, forecast: NDArray[np.float64], fh: ForecastingHorizon, n_instances: int
+        self, forecast: NDArray[np.float64], fh: ForecastingHorizon, seen: list[Instance]
     ) -> NDArray[np.float64]:
         """Rearrange (n_instances * n_columns, horizon) as (n_instances, n_steps, n_columns)."""
-        steps = horizon_steps(fh, self.cutoff) - 1
-        chosen = forecast[:, steps].reshape(n_instances, -1, len(steps))
+        steps = self._steps(seen, fh) - 1
+        by_instance = forecast.reshape(len(seen), -1, self.horizon_)
+        chosen: NDArray[np.float64] = np.take_along_axis(by_instance, steps[:, None], 2)
         return chosen.transpose(0, 2, 1)
+
+    def _steps(self, seen: list[Instance], fh: ForecastingHorizon) -> NDArray[np.intp]:
+        """Return the steps that each instance is from the points of ``fh``."""
+        steps = horizon_steps(fh, seen)
+        if steps.min() < 1:
+            raise NotImplementedError(
+                f"{type(self).__name__} cannot forecast in-sample; fh has the step {steps.min()}."
+            )
+        if self.is_fitted and steps.max() > self.horizon_:
+            raise ValueError(
+                f"fh is up to {steps.max()} steps ahead, but the forecaster was fitted for "
+                f"{self.horizon_}."
+            )
+        return steps
 
     # -- saving, see persistence.py ---------------------------------------------------------------
 
@@ -503,6 +587,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
             "y": frame,
             "fh": encoded_horizon(self.fh),
             "mtype": self._y_metadata["mtype"],
+            "feature_names": [plain_name(name) for name in self._y_metadata["feature_names"]],
             "name": self._converter_store_y.get("name"),
         }
         tensors |= {f"forecast.{name}": value for name, value in heads.items()}
@@ -530,10 +615,12 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         # what sktime's `predict` looks up
         self._set_cutoff_from_y(self._cur_y)
         self._fh = decoded_horizon(state["fh"])
-        self._y_metadata = {"mtype": state["mtype"], "feature_names": list(self._cur_y.columns)}
+        self._y_metadata = {"mtype": state["mtype"], "feature_names": state["feature_names"]}
         self._y_mtype_last_seen = state["mtype"]
         self._converter_store_y = {} if state["name"] is None else {"name": state["name"]}
         self._is_vectorized = False
+        if hasattr(self, "pretrained_"):
+            self._pretrained_attrs = ["pretrained_"]
         self._is_fitted = True
 
     @classmethod
@@ -572,6 +659,26 @@ def _pretraining_windows(columns: list[Values], context_length: int) -> Values:
 
 def _spread(columns: list[Values], held_out: float) -> NDArray[np.float64]:
     """Return the standard deviation of each column's training part; 1 for a constant one."""
-    parts = [one[: len(one) - int(held_out * len(one))] for one in columns]
+    parts = [_training_part(one, held_out) for one in columns]
     spread = np.array([np.nanstd(p) if np.isfinite(p).any() else 0.0 for p in parts])
     return np.where(spread > 0, spread, 1.0)
+
+
+def _training_part(series: Values, held_out: float) -> Values:
+    """Return what lies before the held-out part of a series, see `Windows.split`."""
+    return series[: training_length(observed_length(series), held_out)]
+
+
+def _error_quantiles(residuals: Values, levels: list[float]) -> NDArray[np.float64]:
+    """Return quantiles of the observed errors of every step, (n_levels, horizon).
+
+    A step that was never observed has the errors of all others; without any, errors are zero.
+    """
+    observed = ~np.isnan(residuals)
+    steps = [residuals[seen, h] for h, seen in enumerate(observed.T)]
+    others = residuals[observed] if observed.any() else np.zeros(1)
+    # the place of a quantile among n errors that leaves room for unseen ones
+    quantiles = [
+        np.quantile(step if len(step) else others, levels, method="weibull") for step in steps
+    ]
+    return np.stack(quantiles, 1)

@@ -17,8 +17,9 @@ class Windows:
     """Pairs of a context and the values that follow it, one pair for every origin of every series.
 
     An origin is the number of points that lie before the forecast: the context of origin t ends
-    with point t - 1, its targets begin with point t. Series that are too short for a whole pair
-    have one with a shorter context, filled up in front with missing values.
+    with point t - 1, its targets begin with point t. A series ends with its last observed value.
+    One that is too short for a whole pair has one with a shorter context, filled up in front with
+    missing values.
 
     Parameters
     ----------
@@ -63,7 +64,8 @@ class Windows:
         self._contexts = flat.unfold(0, context_length, 1)
         self._targets = flat.unfold(0, horizon, 1)
         self._offset = np.r_[0, np.cumsum(self.lengths + context_length + horizon)[:-1]]
-        last = np.maximum(self.lengths - horizon, 1)
+        self._ends = np.array([observed_length(one) for one in series])
+        last = np.maximum(self._ends - horizon, 1)
         first = np.minimum(context_length, last)
         counts = last - first + 1
         self.series = np.repeat(np.arange(len(series)), counts)
@@ -90,15 +92,35 @@ class Windows:
         train, held_out : ndarray of int
             Numbers of windows. All targets of ``train`` lie before all targets of ``held_out`` in
             their series; windows between the two are left out. ``held_out`` is empty, and
-            everything in ``train``, if there would be no window to train on.
+            everything in ``train``, if either would be empty.
         """
-        boundary = self.lengths - np.floor(fraction * self.lengths).astype(int)
-        boundary = boundary[self.series]
-        held_out = np.flatnonzero(self.origin >= boundary)
+        boundary = np.array([training_length(end, fraction) for end in self._ends])[self.series]
+        # a series of a single point has a window without targets
+        held_out = np.flatnonzero(
+            (self.origin >= boundary) & (self.origin < self._ends[self.series])
+        )
         train = np.flatnonzero(self.origin + self.horizon <= boundary)
         if not len(train) or not len(held_out):
             return np.arange(len(self)), held_out[:0]
         return train, held_out
+
+
+def observed_length(series: NDArray[np.floating[Any]]) -> int:
+    """Return the length up to the last observed value; the whole length if there is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> observed_length(np.array([1.0, np.nan, 2.0, np.nan]))
+    3
+    """
+    observed = np.flatnonzero(~np.isnan(series))
+    return int(observed[-1]) + 1 if len(observed) else len(series)
+
+
+def training_length(length: int, fraction: float) -> int:
+    """Return how many points lie before the held-out part of a series."""
+    return length - int(fraction * length)
 
 
 def thinned(index: Index, most: int) -> Index:

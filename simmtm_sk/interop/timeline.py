@@ -47,7 +47,7 @@ def instances(y: pd.DataFrame) -> list[Instance]:
     for name, frame in _frames(y):
         label = f"instance {name!r} of y" if name else "y"
         try:
-            values = frame.to_numpy(np.float64).T
+            values = frame.to_numpy(np.float64, na_value=np.nan).T
         except (TypeError, ValueError) as error:
             raise TypeError(f"{label} must hold numbers ({error}).") from error
         if np.isinf(values).any():
@@ -56,7 +56,8 @@ def instances(y: pd.DataFrame) -> list[Instance]:
             if np.isnan(series).all():
                 raise ValueError(f"column {column!r} of {label} has no observed value.")
         check_regular(frame.index, label)
-        result.append(Instance(name, values, get_cutoff(frame, return_index=True)))
+        numbers = pd.DataFrame(values.T, frame.index)
+        result.append(Instance(name, values, get_cutoff(numbers, return_index=True)))
     return result
 
 
@@ -83,7 +84,8 @@ def check_regular(index: pd.Index, label: str) -> None:
 def extended(y: pd.DataFrame, new: pd.DataFrame, cutoff: pd.Index) -> pd.DataFrame:
     """Add newly seen data to y, and forget what lies behind the cutoff.
 
-    Time points between the two become missing values.
+    Time points between the two become missing values. Instances stay in the order of y; new ones
+    come last.
 
     Raises
     ------
@@ -100,24 +102,26 @@ def extended(y: pd.DataFrame, new: pd.DataFrame, cutoff: pd.Index) -> pd.DataFra
             f"y has {new.index.nlevels} index level(s), but the forecaster was fitted on "
             f"{y.index.nlevels}."
         )
-    frequencies = {name: frame.index for name, frame in _frames(y)}
+    known = {name: frame.index for name, frame in _frames(y)}
     merged: pd.DataFrame = update_data(y, new)
     merged = merged[merged.index.get_level_values(-1) <= cutoff[0]]
-    if not len(merged):
-        raise ValueError("y ends before everything that the forecaster has seen.")
-    pieces = {}
-    for name, frame in _frames(merged):
-        before = frequencies.get(name)
-        pieces[name] = frame if before is None else frame.reindex(_grid(frame.index, before))
+    found = dict(_frames(merged))
+    pieces = {
+        name: found[name].reindex(_grid(found[name].index, index))
+        for name, index in known.items()
+        if name in found
+    }
+    pieces |= {name: frame for name, frame in found.items() if name not in known}
     if merged.index.nlevels == 1:
         return pieces[()]
     return pd.concat(pieces, names=merged.index.names)
 
 
-def horizon_steps(fh: ForecastingHorizon, cutoff: pd.Index) -> NDArray[np.intp]:
-    """Return how many steps behind the cutoff the time points of a horizon are."""
-    relative = fh.to_relative(cutoff).to_pandas()
-    return np.asarray(relative, np.intp)
+def horizon_steps(fh: ForecastingHorizon, seen: Sequence[Instance]) -> NDArray[np.intp]:
+    """Return how many steps behind each instance's cutoff a horizon is: (n_instances, n_steps)."""
+    if _counts_steps(fh):
+        return np.tile(np.asarray(fh.to_pandas(), np.intp), (len(seen), 1))
+    return np.stack([_steps_behind(fh, one.cutoff) for one in seen])
 
 
 def forecast_frame(
@@ -150,9 +154,9 @@ def encoded_frame(y: pd.DataFrame) -> tuple[dict[str, Any], dict[str, torch.Tens
     """
     times = [_encoded_index(frame.index) for _, frame in _frames(y)]
     state = {
-        "columns": [_plain(name) for name in y.columns],
-        "index_names": [_plain(name) for name in y.index.names],
-        "instances": [[_plain(level) for level in name] for name, _ in _frames(y)],
+        "columns": [plain_name(name) for name in y.columns],
+        "index_names": [plain_name(name) for name in y.index.names],
+        "instances": [[plain_name(level) for level in name] for name, _ in _frames(y)],
         "times": [kind for kind, _ in times],
         "lengths": [len(points) for _, points in times],
     }
@@ -182,18 +186,36 @@ def decoded_frame(state: dict[str, Any], tensors: dict[str, torch.Tensor]) -> pd
 
 def encoded_horizon(fh: ForecastingHorizon) -> dict[str, Any]:
     """Return a forecasting horizon as JSON."""
-    if fh.is_relative:
+    if _counts_steps(fh):
         return {"relative": [int(step) for step in fh.to_pandas()]}
     kind, points = _encoded_index(fh.to_pandas())
-    return {"kind": kind, "absolute": points.tolist()}
+    return {"kind": kind, "points": points.tolist(), "is_relative": fh.is_relative}
 
 
 def decoded_horizon(state: dict[str, Any]) -> ForecastingHorizon:
     """Undo `encoded_horizon`."""
     if "relative" in state:
         return ForecastingHorizon(state["relative"], is_relative=True)
-    index = _decoded_index(state["kind"], np.asarray(state["absolute"]), None)
-    return ForecastingHorizon(index, is_relative=False)
+    index = _decoded_index(state["kind"], np.asarray(state["points"]), None)
+    return ForecastingHorizon(index, is_relative=state["is_relative"])
+
+
+def _steps_behind(fh: ForecastingHorizon, cutoff: Any) -> NDArray[np.intp]:
+    times = fh.to_absolute(cutoff)
+    points = times.to_pandas()
+    if getattr(cutoff, "tz", None) is None or cutoff.freq is None:
+        return np.asarray(times.to_relative(cutoff).to_pandas(), np.intp)
+    # sktime would count by the clock on the wall, which skips and repeats hours
+    grid = pd.date_range(cutoff[0], points.max(), freq=cutoff.freq)
+    steps = np.where(points <= cutoff[0], 0, grid.get_indexer(points))
+    if (steps < 0).any():
+        raise ValueError(f"fh has time points that y, at frequency {cutoff.freqstr}, has not.")
+    return steps
+
+
+def _counts_steps(fh: ForecastingHorizon) -> bool:
+    """Whether it is relative and in whole steps, not in spans of time."""
+    return bool(fh.is_relative) and not isinstance(fh.to_pandas(), pd.TimedeltaIndex)
 
 
 def _encoded_index(index: pd.Index) -> tuple[dict[str, Any], NDArray[np.int64]]:
@@ -231,13 +253,14 @@ def _decoded_index(kind: dict[str, Any], points: NDArray[np.int64], name: Any) -
             index: pd.Index = periods.from_ordinals(points, freq=kind["freq"], name=name)
             return index
         case "RangeIndex" if len(points):
-            return pd.RangeIndex(int(points[0]), int(points[-1]) + 1, name=name)
+            step = int(points[1] - points[0]) if len(points) > 1 else 1
+            return pd.RangeIndex(int(points[0]), int(points[-1]) + step, step, name=name)
         case _:
             return pd.Index(points, name=name)
 
 
-def _plain(name: Any) -> Any:
-    """Return a name as JSON holds it."""
+def plain_name(name: Any) -> Any:
+    """Return the name of an instance or a column as JSON holds it."""
     if isinstance(name, np.generic):
         name = name.item()
     if name is None or isinstance(name, str | int | float):

@@ -41,8 +41,9 @@ class Moments:
 
     @property
     def total(self) -> Tensor:
-        """Sum of the weights."""
-        return self.xx[-1, -1]
+        """Sum of the weights; 1 instead of 0, which makes all means of no rows zero."""
+        total = self.xx[-1, -1]
+        return total.masked_fill(total == 0, 1)
 
     def means(self) -> tuple[Tensor, Tensor]:
         """Return the means of features and targets."""
@@ -102,12 +103,15 @@ def solve(moments: Moments, penalty: float, scale: Tensor) -> RidgeFit:
 
 
 def choose(moments: Moments, held_out: Moments, scale: Tensor) -> RidgeFit:
-    """Solve with the one of `PENALTIES` that has the smallest error on held-out rows."""
+    """Solve with the one of `PENALTIES` that has the smallest error on held-out rows.
+
+    The largest of several that are as good, as all are where no held-out row has a weight.
+    """
     solver = _Solver(moments, scale)
     fits = [solver.solve(penalty) for penalty in PENALTIES]
     squares = [held_out.sum_of_squares(fit.coef, fit.intercept) for fit in fits]
     errors = [float(square / held_out.total) for square in squares]
-    best = min(range(len(fits)), key=errors.__getitem__)
+    best = min(range(len(fits)), key=lambda i: (errors[i], -PENALTIES[i]))
     return RidgeFit(fits[best].coef, fits[best].intercept, PENALTIES[best], errors[best])
 
 
@@ -118,7 +122,8 @@ class _Solver:
         self.center, self.mean = moments.means()
         cross = moments.xx[:-1, :-1] / moments.total - torch.outer(self.center, self.center)
         target = moments.xy[:-1] / moments.total - torch.outer(self.center, self.mean)
-        self.scale = scale.to(cross)
+        # what does not vary has only rounding errors to offer
+        self.scale = scale.to(cross).masked_fill(moments.spread() == 0, 0)
         cross = cross * torch.outer(self.scale, self.scale)
         values, self.vectors = torch.linalg.eigh(cross)
         self.values = values.clamp(min=0)
