@@ -92,7 +92,7 @@ def solve(moments: Moments, penalty: float, scale: Tensor) -> RidgeFit:
         Added to the variances of the scaled features, in units of their mean variance.
     scale : Tensor, shape (n_features,)
         Every feature is multiplied by its scale first, which makes it cheaper to use; one of scale
-        zero is left out.
+        zero is left out, as is one that never varies.
 
     Returns
     -------
@@ -130,7 +130,7 @@ class _Solver:
         self.target = self.vectors.T @ (self.scale[:, None] * target)
 
     def solve(self, penalty: float) -> RidgeFit:
-        unit = self.values.mean()
+        unit = self.values.sum() / (self.scale != 0).sum().clamp(min=1)
         ridge = self.values + penalty * torch.where(unit > 0, unit, 1.0)
         coef = (self.scale[:, None] * (self.vectors @ (self.target / ridge[:, None]))).T
         return RidgeFit(coef, self.mean - coef @ self.center, penalty)

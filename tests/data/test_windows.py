@@ -69,9 +69,7 @@ def test_any_origin_can_be_asked_for():
     np.testing.assert_array_equal(
         windows.contexts(series, origin), [[9, 10, 11], [nan, nan, 1], [2, 3, 4]]
     )
-    np.testing.assert_array_equal(
-        windows.targets(series, origin), [[nan, nan], [2, 3], [nan, nan]]
-    )
+    np.testing.assert_array_equal(windows.targets(series, origin), [[nan, nan], [2, 3], [nan, nan]])
 
 
 @settings(deadline=None, max_examples=80)

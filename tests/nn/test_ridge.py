@@ -102,8 +102,7 @@ def test_scale_zero_leaves_a_feature_out():
     scale = torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0], dtype=torch.float64)
     fit = solve(moments(), 0.1, scale)
     assert (fit.coef[:, [1, 4]] == 0).all()
-    # the penalty's unit is the mean variance over all five
-    alone = solve(moments(X[:, [0, 2, 3]]), 0.1 * 3 / 5, ONES[:3])
+    alone = solve(moments(X[:, [0, 2, 3]]), 0.1, ONES[:3])
     torch.testing.assert_close(fit.coef[:, [0, 2, 3]], alone.coef)
     torch.testing.assert_close(fit.intercept, alone.intercept)
 
@@ -113,6 +112,7 @@ def test_a_constant_feature_gets_no_coefficient():
     x = np.c_[X[:, :2], np.full(40, 1e3 + 0.1)]
     fit = solve(moments(x), PENALTIES[0], ONES[:3])
     assert (fit.coef[:, 2] == 0).all()
+    torch.testing.assert_close(fit.coef[:, :2], solve(moments(x[:, :2]), 1e-6, ONES[:2]).coef)
     one_row = solve(moments(X[:1], Y[:1], np.array([0.3])), PENALTIES[0], ONES)
     assert (one_row.coef == 0).all()
     np.testing.assert_allclose(one_row.intercept, Y[0])

@@ -1,0 +1,451 @@
+"""Fitting a forecast: the closed form, gradient steps, their mean, and errors that are left."""
+
+import copy
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+
+from simmtm_sk import PatchEncoder
+from simmtm_sk.data.windows import Windows
+from simmtm_sk.nn.forecast import NORMALIZATIONS, Forecast
+from simmtm_sk.nn.model import Objective, SimMTM
+from simmtm_sk.nn.ridge import PENALTIES
+from simmtm_sk.training import forecasting
+from simmtm_sk.training.forecasting import (
+    N_BLOCKS,
+    ClosedForm,
+    Task,
+    best_normalization,
+    error_unit,
+    fit_forecast,
+    held_out_error,
+    interpolated,
+    network_share,
+    residuals,
+)
+from simmtm_sk.training.loop import Plan
+
+CONTEXT, HORIZON = 12, 4
+ENCODER = PatchEncoder(patch_length=4, d_model=4, n_layers=1, n_heads=1, d_feedforward=4)
+STRATEGIES = ("linear-probe", "fine-tune", "probe-then-fine-tune", "from-scratch")
+every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
+every_normalization = pytest.mark.parametrize("normalization", NORMALIZATIONS)
+
+
+def seasons(n=120, n_series=2, noise=0.2, seed=0):
+    draw = np.random.default_rng(seed)
+    time = np.arange(n)
+    return [
+        10 * i + (1 + i) * (np.sin(2 * np.pi * time / (6 + i)) + noise * draw.normal(size=n))
+        for i in range(n_series)
+    ]
+
+
+def task(series=None, fraction=0.25, context_length=CONTEXT, horizon=HORIZON):
+    series = seasons() if series is None else series
+    windows = Windows(series, context_length, horizon)
+    spread = np.array([max(np.nanstd(one), 1e-9) for one in series])
+    return Task(windows, spread, *windows.split(fraction))
+
+
+def network(seed=0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return SimMTM(ENCODER.build(1, CONTEXT), 1, 4, Objective(0.1, 0.1, 1.0)).eval()
+
+
+def forecast_model(normalization="last", heads=True):
+    made = Forecast(network(), CONTEXT, HORIZON, normalization, 0.1).eval()
+    if heads:
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            torch.nn.init.normal_(made.token_head.weight, std=0.1)
+            torch.nn.init.normal_(made.token_head.bias, std=0.1)
+    return made
+
+
+def plan(**params):
+    given = {"n_epochs": 2, "batch_size": 32, "lr": 1e-3, "weight_decay": 0.0, "seed": 0}
+    return Plan(**{**given, **params})
+
+
+def fit(strategy, given=None, normalization="last", refit=False, net=None, **params):
+    return fit_forecast(
+        task() if given is None else given,
+        network() if net is None else net,
+        strategy,
+        normalization,
+        refit,
+        0.0,
+        plan(**params),
+    )
+
+
+def outputs(model, given, index):
+    with torch.no_grad():
+        return model(given.batch(index, model.normalization).context).double()
+
+
+# -- windows to learn from ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3, 0.8])
+def test_interpolated_equals_pandas(missing):
+    draw = np.random.default_rng(0)
+    values = np.where(draw.random((30, 9)) < missing, np.nan, draw.normal(size=(30, 9)))
+    values[:, 4] = 1.0  # at least one value in each row
+    expected = pd.DataFrame(values.T).interpolate(limit_direction="both").to_numpy().T
+    np.testing.assert_allclose(interpolated(torch.tensor(values)), expected, atol=1e-12)
+    assert interpolated(torch.full((1, 3), torch.nan)).isnan().all()
+
+
+@every_normalization
+def test_targets_are_in_the_units_of_their_contexts(normalization):
+    given = task()
+    batch = given.batch(given.train, normalization)
+    for k in (0, 17, len(given.train) - 1):
+        i, t = given.windows.series[given.train[k]], given.windows.origin[given.train[k]]
+        y = seasons()[i]
+        context, target = y[t - CONTEXT : t], y[t : t + HORIZON]
+        center = context[-1] if normalization == "last" else context.mean()
+        np.testing.assert_allclose(batch.target[k], (target - center) / context.std())
+        assert float(batch.relative[k]) == pytest.approx(context.std() / y.std())
+
+
+def test_what_is_missing_or_without_a_unit_is_no_target():
+    y = seasons(n_series=1)[0]
+    y[20:40] = 3.0
+    y[60] = np.nan
+    given = task([y], fraction=0.0)
+    batch = given.batch(given.train, "last")
+    for k, t in enumerate(given.windows.origin[given.train]):
+        constant = np.ptp(y[t - CONTEXT : t][~np.isnan(y[t - CONTEXT : t])]) == 0
+        expected = ~np.isnan(y[t : t + HORIZON]) & ~constant
+        assert batch.observed[k].tolist() == expected.tolist()
+        if constant:
+            assert (batch.filled_target()[k] == 0).all()
+            assert batch.weight("last")[k] == batch.weight("standard")[k] == 0
+    assert not batch.filled_target().isnan().any()
+
+
+def test_gaps_in_targets_are_interpolated_from_the_last_value():
+    y = np.arange(30.0) ** 2
+    y[[16, 17, 21]] = np.nan
+    given = task([y], fraction=0.0)
+    (k,) = np.flatnonzero(given.windows.origin == 16)
+    batch = given.batch(np.array([k]), "last")
+    unit = y[4:16].std()
+    straight = np.interp([16, 17, 18, 19], [15, 18, 19], [225, 324, 361])
+    np.testing.assert_allclose(batch.filled_target()[0], (straight - 225) / unit)
+
+
+def test_weights_of_errors():
+    given = task([np.r_[seasons(n_series=1)[0], 1e-3 * seasons(n_series=1, seed=1)[0]]])
+    batch = given.batch(given.train, "last")
+    relative = batch.relative[:, 0]
+    for name in ("last", "mean"):
+        torch.testing.assert_close(batch.weight(name), relative**2)
+    # in the unit of the context, so that all count alike, but for those that hardly vary
+    weight = batch.weight("standard")
+    assert (weight[relative > 0.2] == 1).all()
+    assert (weight[relative < 0.01] < 0.02).all()
+    assert (relative < 0.01).any()
+
+
+def test_blocks_are_parts_of_the_time_of_each_series():
+    given = task(seasons(100, 1) + seasons(60, 1), fraction=0.4)
+    blocks = given.blocks(given.held_out)
+    assert len(blocks) == N_BLOCKS
+    assert sorted(np.concatenate(blocks)) == sorted(given.held_out)
+    for i in (0, 1):
+        parts = [given.windows.origin[b[given.windows.series[b] == i]] for b in blocks]
+        for earlier, later in itertools.pairwise(parts):
+            assert earlier.max() < later.min()
+        sizes = [len(part) for part in parts]
+        assert max(sizes) - min(sizes) <= 1
+    assert [len(b) for b in given.blocks(given.held_out[:2])] == [1, 1]
+
+
+# -- normalisation --------------------------------------------------------------------------------
+
+
+def test_the_last_value_unless_another_is_clearly_better():
+    draw = np.random.default_rng(0)
+    walks = [draw.normal(size=300).cumsum() for _ in range(2)]
+    assert best_normalization(task(walks)) == "last"
+    around_a_mean = [5 + draw.normal(size=300) for _ in range(2)]
+    assert best_normalization(task(around_a_mean)) != "last"
+    # nothing to choose on
+    assert best_normalization(task(around_a_mean, fraction=0.0)) == "last"
+
+
+def test_a_given_normalization_is_taken():
+    draw = np.random.default_rng(0)
+    given = task([draw.normal(size=300)])
+    for name in NORMALIZATIONS:
+        fitted = fit("linear-probe", given, name)
+        assert fitted.choices["normalization"] == fitted.model.normalization == name
+    assert fit("linear-probe", given, "auto").choices["normalization"] == best_normalization(given)
+
+
+# -- the closed form ------------------------------------------------------------------------------
+
+
+def plain_ridge(given, normalization, penalty, index):
+    """The ridge on the window alone, by scikit-learn."""
+    batch = given.batch(index, normalization)
+    x, y, weight = batch.context.window.numpy(), batch.target.numpy(), batch.weight(normalization)
+    weight = weight.numpy()
+    center = np.average(x, axis=0, weights=weight)
+    variance = np.average((x - center) ** 2, axis=0, weights=weight)
+    unit = variance[variance > 0].mean()
+    model = Ridge(alpha=penalty * unit * weight.sum(), solver="cholesky")
+    return model.fit(x, y, sample_weight=weight)
+
+
+@every_normalization
+@pytest.mark.parametrize("refit", [False, True])
+def test_without_tokens_the_probe_is_the_plain_ridge(normalization, refit, monkeypatch):
+    monkeypatch.setattr(forecasting, "TOKEN_SCALES", (0.0,))
+    given = task()
+    fitted = fit("linear-probe", given, normalization, refit)
+    assert fitted.choices["token_scale"] == 0
+    index = np.concatenate([given.train, given.held_out]) if refit else given.train
+    expected = plain_ridge(given, normalization, fitted.choices["penalty"], index)
+    window = given.batch(given.held_out, normalization).context.window
+    got = outputs(fitted.model, given, given.held_out)
+    np.testing.assert_allclose(got, expected.predict(window), atol=1e-5)
+    assert (fitted.model.token_head.weight == 0).all()
+
+
+def test_the_penalty_is_the_best_on_held_out_windows():
+    given = task(seasons(noise=1.0))
+    chosen = ClosedForm(forecast_model(), given, tokens=False).fit
+    batch = given.batch(given.held_out, "last")
+    weight = batch.weight("last").numpy()[:, None]
+    errors = {}
+    for penalty in PENALTIES:
+        forecast = plain_ridge(given, "last", penalty, given.train).predict(batch.context.window)
+        errors[penalty] = (weight * (forecast - batch.target.numpy()) ** 2).sum()
+    assert chosen.penalty == min(errors, key=errors.get)
+    assert PENALTIES[0] < chosen.penalty < PENALTIES[-1]
+
+
+@every_normalization
+def test_heads_are_the_closed_form(normalization):
+    """Standardised tokens and all: the model's forecast is that of the ridge on raw features."""
+    given = task()
+    model = forecast_model(normalization)
+    closed = ClosedForm(model, given, tokens=True)
+    fit_with_tokens = closed.fit
+    if closed.token_scale == 0:
+        pytest.fail("the example is meant to use tokens")
+    closed.set_heads(fit_with_tokens)
+    batch = given.batch(given.held_out, normalization)
+    with torch.no_grad():
+        tokens = model.tokens(batch.context.standard.float(), batch.context.observed)
+    features = torch.cat([batch.context.window, tokens.double()], 1)
+    expected = features @ fit_with_tokens.coef.T + fit_with_tokens.intercept
+    torch.testing.assert_close(
+        outputs(model, given, given.held_out), expected, rtol=1e-4, atol=1e-4
+    )
+
+
+def test_the_share_of_tokens_is_the_best_on_held_out_windows(monkeypatch):
+    given = task()
+    errors = {}
+    for share in forecasting.TOKEN_SCALES:
+        monkeypatch.setattr(forecasting, "TOKEN_SCALES", (share,))
+        fitted = fit("linear-probe", given)
+        errors[share] = held_out_error(fitted.model, given, given.held_out)
+    monkeypatch.undo()
+    fitted = fit("linear-probe", given)
+    assert fitted.choices["token_scale"] == min(errors, key=errors.get)
+    error = held_out_error(fitted.model, given, given.held_out)
+    assert error == pytest.approx(min(errors.values()), rel=1e-6)
+
+
+def test_a_network_in_a_probe_is_neither_copied_nor_changed():
+    given, before = network(), network()
+    fitted = fit("linear-probe", net=given)
+    assert fitted.model.network is given
+    assert fitted.history == []
+    for a, b in zip(given.state_dict().values(), before.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+# -- gradient steps -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", ["fine-tune", "from-scratch", "probe-then-fine-tune"])
+def test_a_network_that_is_trained_is_a_copy(strategy):
+    given, before = network(), network()
+    fitted = fit(strategy, net=given, lr=0.01, n_epochs=3)
+    assert len(fitted.history) == 3
+    for a, b in zip(given.state_dict().values(), before.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    if strategy != "probe-then-fine-tune":  # which may go back to its start
+        trained = fitted.model.network.backbone.state_dict()
+        assert any(
+            not torch.equal(a, b)
+            for a, b in zip(trained.values(), before.backbone.state_dict().values(), strict=True)
+        )
+
+
+@pytest.mark.parametrize("lr", [1e-9, 1e-2, 1.0])
+def test_fine_tuning_a_probe_never_makes_it_worse(lr):
+    given = task()
+    probe, tuned = (fit(s, given, lr=lr, n_epochs=4) for s in STRATEGIES[:3:2])
+    before, after = (held_out_error(f.model, given, given.held_out) for f in (probe, tuned))
+    assert after <= before * (1 + 1e-6)
+    assert tuned.choices == probe.choices
+
+
+def test_a_probe_with_nothing_held_out_stays_as_it_is():
+    given = task(fraction=0.0)
+    probe, tuned = (fit(s, given, lr=0.01) for s in STRATEGIES[:3:2])
+    assert tuned.history == []
+    expected = outputs(probe.model, given, given.train)
+    torch.testing.assert_close(outputs(tuned.model, given, given.train), expected)
+
+
+@every_normalization
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.6, 1.0])
+def test_the_mean_of_network_and_ridge_by_hand(normalization, share):
+    given = task()
+    model = forecast_model(normalization)
+    ridge = ClosedForm(model, given, tokens=False).fit
+    forecasting._start_at_mean(model)
+    alone = outputs(model, given, given.held_out)
+    window = given.batch(given.held_out, normalization).context.window
+    linear = window @ ridge.coef.T + ridge.intercept
+    forecasting._average(model, ridge, share)
+    expected = share * alone + (1 - share) * linear
+    torch.testing.assert_close(
+        outputs(model, given, given.held_out), expected, rtol=1e-4, atol=1e-4
+    )
+
+
+def test_the_share_of_the_network_is_the_best_of_all():
+    given = task()
+    model = forecast_model()
+    ridge = ClosedForm(model, given, tokens=False).fit
+    errors = {}
+    for share in forecasting.NETWORK_SHARES:
+        mixed = copy.deepcopy(model)
+        forecasting._start_at_mean(mixed)
+        forecasting._average(mixed, ridge, share)
+        errors[share] = held_out_error(mixed, given, given.held_out)
+    forecasting._start_at_mean(model)
+    assert network_share(model, given, ridge) == min(errors, key=errors.get)
+
+
+@pytest.mark.parametrize("strategy", ["fine-tune", "from-scratch"])
+def test_the_mean_is_never_worse_than_the_ridge(strategy):
+    """On the windows that the share is chosen on; also if the network learns nothing useful."""
+    given = task(seasons(noise=0.05))
+    for lr in (1e-9, 0.01):
+        fitted = fit(strategy, given, lr=lr, n_epochs=4)
+        batch = given.batch(given.held_out, "last")
+        ridge = plain_ridge(given, "last", fitted.choices["penalty"], given.train)
+        error = (ridge.predict(batch.context.window) - batch.target.numpy()) ** 2
+        limit = (error.mean(1) * batch.weight("last").numpy()).mean()
+        assert held_out_error(fitted.model, given, given.held_out) <= limit * (1 + 1e-5)
+
+
+@every_strategy
+def test_every_strategy_beats_repeating_the_last_value(strategy):
+    given = task()
+    fitted = fit(strategy, given, "auto", n_epochs=5)
+    naive = forecast_model(heads=False)
+    naive_error = held_out_error(naive, given, given.held_out)
+    assert held_out_error(fitted.model, given, given.held_out) < 0.5 * naive_error
+
+
+@pytest.mark.parametrize("strategy", ["linear-probe", "fine-tune", "from-scratch"])
+def test_held_out_targets_are_not_trained_on(strategy):
+    """With nothing left to choose, other values there change no weight."""
+    series = seasons()
+    other = [np.r_[y[:93], y[93:] * np.linspace(-1, 2, len(y) - 93)] for y in series]
+    fitted = []
+    for values in (series, other):
+        given = task(values)
+        given = Task(given.windows, np.ones(2), given.train, given.held_out)
+        boundary = min(given.windows.origin[given.held_out])
+        assert boundary == 90
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(forecasting, "NETWORK_SHARES", (0.5,))
+            patch.setattr(forecasting, "TOKEN_SCALES", (0.3,))
+            patch.setattr("simmtm_sk.nn.ridge.PENALTIES", (0.1,))
+            fitted.append(fit(strategy, given, n_epochs=1))
+    for a, b in zip(*(f.model.state_dict().values() for f in fitted), strict=True):
+        assert torch.equal(a, b)
+
+
+# -- errors ---------------------------------------------------------------------------------------
+
+
+@every_normalization
+def test_residuals_are_errors_in_units_between_context_and_series(normalization):
+    given = task()
+    model = forecast_model(normalization)
+    got = residuals(model, given)
+    assert got.shape == (len(given.held_out), HORIZON)
+    forecast = outputs(model, given, given.held_out)
+    for k, number in enumerate(given.held_out):
+        i, t = given.windows.series[number], given.windows.origin[number]
+        y = seasons()[i]
+        context = y[t - CONTEXT : t]
+        center = context[-1] if normalization == "last" else context.mean()
+        error = y[t : t + HORIZON] - (center + context.std() * forecast[k].numpy())
+        unit = np.sqrt((context.std() ** 2 + y.std() ** 2) / 2)
+        np.testing.assert_allclose(got[k], error / unit, rtol=1e-4, atol=1e-5)
+
+
+def test_missing_targets_have_no_residual():
+    y = seasons(n_series=1)[0]
+    y[100:103] = np.nan
+    given = task([y])
+    got = residuals(forecast_model(), given)
+    missing = [np.isnan(y[t : t + HORIZON]) for t in given.windows.origin[given.held_out]]
+    np.testing.assert_array_equal(got.isnan(), missing)
+
+
+def test_the_unit_of_errors():
+    relative = torch.tensor([0.0, 1.0, 7.0])
+    np.testing.assert_allclose(error_unit(relative), [0.5**0.5, 1, 5])
+
+
+# -- what must not break it -----------------------------------------------------------------------
+
+
+@every_strategy
+@pytest.mark.parametrize("fraction", [0.0, 0.25])
+def test_series_that_never_vary(strategy, fraction):
+    fitted = fit(strategy, task([np.full(60, 3.0)], fraction), "auto")
+    values = fitted.model.state_dict().values()
+    assert all(value.isfinite().all() for value in values)
+    assert fitted.residuals.isnan().all()
+
+
+@every_strategy
+def test_training_windows_that_never_vary(strategy):
+    y = np.r_[np.zeros(90), seasons(n_series=1)[0][:40]]
+    fitted = fit(strategy, task([y]), "auto")
+    assert all(value.isfinite().all() for value in fitted.model.state_dict().values())
+
+
+@every_strategy
+def test_the_same_seed_gives_the_same_bits(strategy):
+    results = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(len(results))
+        state = torch.get_rng_state()
+        results.append(fit(strategy, seed=seed, lr=0.01).model.state_dict())
+        assert torch.equal(torch.get_rng_state(), state)
+    for a, b in zip(results[0].values(), results[1].values(), strict=True):
+        assert torch.equal(a, b)
