@@ -3,9 +3,9 @@
 python benchmarks/timings.py [--repeats N]
 
 Every call is a process of its own and is repeated; threads are left as they are, as a user would
-have them. Writes results/timings.csv anew, a row per repeat, with the load of the machine when the
-call began: compare rows of low load only. `predict` is for random series of a length of 178, with a
-classifier fitted to 60 of them.
+have them. Writes results/timings.csv anew, a row per repeat: seconds that passed, and processor
+seconds of all threads, which say more where other processes ran (``load``, of the machine when the
+call began). `predict` is for random series of a length of 178, with a classifier fitted to 60.
 """
 
 import argparse
@@ -45,18 +45,19 @@ CALLS = {
     ),
 }
 SCRIPT = """
+import time
 {before}
-start = time.perf_counter()
+start = time.perf_counter(), time.process_time()
 {timed}
-print(time.perf_counter() - start)
+print(time.perf_counter() - start[0], time.process_time() - start[1])
 """
 
 
-def seconds(before: str, timed: str) -> float:
-    """Run in a fresh interpreter and return the time of the second part."""
+def seconds(before: str, timed: str) -> list[float]:
+    """Run in a fresh interpreter; return the time and the processor time of the second part."""
     script = SCRIPT.format(before=before, timed=timed)
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return float(run.stdout.split()[-1])
+    return [round(float(number), 2) for number in run.stdout.split()[-2:]]
 
 
 def main() -> None:
@@ -70,10 +71,12 @@ def main() -> None:
     for repeat in range(arguments.repeats):
         for call, (before, timed) in CALLS.items():
             load = os.getloadavg()[0]
+            passed, used = seconds(before, timed)
             row = {
                 "call": call,
                 "repeat": repeat,
-                "seconds": round(seconds(before, timed), 2),
+                "seconds": passed,
+                "processor_seconds": used,
                 "load": round(load, 1),
                 "cores": os.cpu_count(),
             }
