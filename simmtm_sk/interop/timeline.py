@@ -255,8 +255,10 @@ def _decoded_index(kind: dict[str, Any], points: NDArray[np.int64], name: Any) -
         case "RangeIndex" if len(points):
             step = int(points[1] - points[0]) if len(points) > 1 else 1
             return pd.RangeIndex(int(points[0]), int(points[-1]) + step, step, name=name)
-        case _:
+        case "RangeIndex" | "Index":
             return pd.Index(points, name=name)
+        case other:
+            raise ValueError(f"there is no time index {other!r}.")
 
 
 def plain_name(name: Any) -> Any:

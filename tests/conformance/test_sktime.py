@@ -3,11 +3,15 @@
 import pytest
 from sktime.utils.estimator_checks import check_estimator, parametrize_with_checks
 
-from simmtm_sk import SimMTMClassifier, SimMTMRegressor, SimMTMTransformer
+from simmtm_sk import SimMTMClassifier, SimMTMForecaster, SimMTMRegressor, SimMTMTransformer
 
 
+# sktime's checks of predict_proba: skpro, which gives whole distributions, is no requirement
+@pytest.mark.filterwarnings("ignore:Forecasters' predict_proba requires skpro:UserWarning")
+# sktime's update_predict, when it puts forecasts from several cutoffs together with pandas 3
+@pytest.mark.filterwarnings("ignore:Sorting by default when concatenating all DatetimeIndex")
 @parametrize_with_checks(
-    [SimMTMTransformer, SimMTMClassifier, SimMTMRegressor],
+    [SimMTMTransformer, SimMTMClassifier, SimMTMRegressor, SimMTMForecaster],
     obj_varname="estimator",
     check_varname="test_name",
 )
@@ -19,3 +23,9 @@ def test_sktime(estimator, test_name):
 def test_parameters_for_the_suite_are_small(params):
     """The suite fits them hundreds of times."""
     assert SimMTMTransformer(**params).num_epochs == 1
+
+
+@pytest.mark.parametrize("params", SimMTMForecaster.get_test_params())
+def test_parameters_of_the_forecaster_are_small(params):
+    assert params["transformer"].num_epochs == 1
+    assert params.get("strategy") == "linear-probe" or params["num_epochs"] == 1
