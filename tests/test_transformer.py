@@ -667,6 +667,20 @@ def test_the_level_of_series_that_are_normalised_already_is_nothing(encoder):
     )
 
 
+@every_encoder
+def test_the_level_of_series_that_were_normalised_and_then_resampled_is_nothing(encoder):
+    """They are normalised to within a few hundredths; so much must not be blown up either."""
+    draw = np.random.default_rng(0)
+    noise = 0.02 * draw.standard_normal((2, len(X), X.shape[1], 1))
+    normal = (X - X.mean(2, keepdims=True)) / X.std(2, keepdims=True)
+    nearly = normal * np.exp(noise[0]) + noise[1]
+    embeddings = (
+        small(encoder=encoder, num_epochs=0, pooling=("mean", "max")).fit(seen).transform(seen)
+        for seen in (normal, nearly)
+    )
+    np.testing.assert_allclose(*embeddings, rtol=1e-6, atol=1e-8)
+
+
 def test_every_pooling_is_documented_and_distinct():
     for one in POOLINGS:
         estimator = small(pooling=(one,), num_epochs=0).fit(X)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 _LOWEST_SCALE = 1e-12  # what a series without any variation counts as, in its own units
+_LOWEST_SPREAD = 0.05  # of a level over the series, in units of their own scale
 
 
 def visible_statistics(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
@@ -141,10 +142,11 @@ class LevelScaler(nn.Module):
     def fit(self, levels: Tensor, missing: Tensor | None = None) -> LevelScaler:
         """Learn centre and spread from (n_series, 2 * n_channels) levels.
 
-        Differences under a thousandth of the series' own scale are noise, as in archives whose
-        series are all normalised already: such a level is zero ever after. Where values are
-        missing, so are differences that these alone could make: with a share s of a series
-        missing, under s times its scale. ``missing`` is that share in every channel, (n_channels,).
+        Differences under a twentieth of the series' own scale are noise, as in archives whose
+        series are all normalised already, or were before they were rounded or resampled: such a
+        level is zero ever after. Where values are missing, so are differences that these alone
+        could make: with a share s of a series missing, under s times its scale. ``missing`` is that
+        share in every channel, (n_channels,).
         """
         levels = levels.to(self.center)
         center = levels.nanmean(0)
@@ -153,7 +155,8 @@ class LevelScaler(nn.Module):
         varying = log_scale.masked_fill(log_scale <= math.log(_LOWEST_SCALE), torch.nan)
         scale = varying.nanmedian(0).values.exp().nan_to_num(1.0)
         share = torch.zeros_like(scale) if missing is None else missing.to(scale)
-        noise = share.clamp(min=1e-3).repeat(2) * torch.cat([scale, torch.ones_like(scale)])
+        least = share.clamp(min=_LOWEST_SPREAD)
+        noise = torch.cat([least * scale, least])
         self.center = center.nan_to_num(0.0)
         self.spread = spread.masked_fill(~(spread > noise), torch.inf)
         return self
