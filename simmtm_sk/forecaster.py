@@ -33,6 +33,7 @@ from .interop.timeline import (
     plain_name,
 )
 from .nn.forecast import NORMALIZATIONS, Forecast, normalized
+from .nn.normalization import visible_statistics
 from .training.forecasting import Task, error_unit, fit_forecast
 from .training.loop import Plan, format_record
 from .training.settings import draw_seed, forecasting_epochs, resolve_device
@@ -660,7 +661,8 @@ def _pretraining_windows(columns: list[Values], context_length: int) -> Values:
 def _spread(columns: list[Values], held_out: float) -> NDArray[np.float64]:
     """Return the standard deviation of each column's training part; 1 for a constant one."""
     parts = [_training_part(one, held_out) for one in columns]
-    spread = np.array([np.nanstd(p) if np.isfinite(p).any() else 0.0 for p in parts])
+    tensors = [torch.as_tensor(np.array(part, np.float64)) for part in parts]
+    spread = np.array([float(visible_statistics(t, ~t.isnan())[1]) for t in tensors])
     return np.where(spread > 0, spread, 1.0)
 
 

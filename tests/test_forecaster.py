@@ -335,7 +335,7 @@ def test_the_order_of_columns_and_instances_means_nothing(strategy):
 
 @every_strategy
 def test_units_mean_nothing(strategy):
-    for factor, shift in ((1e5, -3e6), (1e-4, 0.0)):
+    for factor, shift in ((1e5, -3e6), (1e-4, 0.0), (1e200, 0.0), (1e-200, 0.0)):
         plain, scaled = (
             forecaster(strategy=strategy, transformer=small(random_state=0)).fit(y, fh=[1, 4])
             for y in (Y, factor * Y + shift)
