@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from torch import Tensor
 
-from .data.windows import Windows, observed_length, thinned, training_length
+from .data.windows import Index, Windows, observed_length, thinned, training_length
 from .downstream import EncoderUser, Values, tensors_of
 from .encoders import PatchEncoder
 from .interop.timeline import (
@@ -60,7 +60,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         `fit`, or by `pretrain`. A fitted one in a `sklearn.frozen.FrozenEstimator`, or the path of
         a saved one: used as it is, or where the strategy trains on from. None stands for a
         `PatchEncoder` with masks on whole patches.
-    strategy : str, default="fine-tune"
+    strategy : str, default="linear-probe"
         * "fine-tune": encoder and head are trained; the forecast is a weighted mean of theirs and
           of the ridge on the window, with weights chosen on held-out windows.
         * "linear-probe": the encoder stays as it is; one ridge on window and representations.
@@ -176,7 +176,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         self,
         *,
         transformer: SimMTMTransformer | FrozenEstimator | str | Path | None = None,
-        strategy: str = "fine-tune",
+        strategy: str = "linear-probe",
         context_length: int | str = "auto",
         normalization: str = "auto",
         num_epochs: int | str = "auto",
@@ -215,7 +215,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         self._validate_params()
         seed = draw_seed(self.random_state)
         context_length = self._resolved_context(instances(y), 1)
-        values = _pretraining_windows(_columns(instances(y)), context_length)
+        values = pretraining_windows(_columns(instances(y)), context_length)
         last = getattr(self, "pretrained_", None)
         if last is None and self._is_frozen():
             last = copy.deepcopy(self._template(values))
@@ -278,7 +278,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         seed = draw_seed(self.random_state)
         columns = _columns(seen)
         windows = Windows(columns, context_length, horizon, self._device())
-        train, held_out = windows.split(float(self.validation_fraction))
+        train, held_out = self._split(windows)
         spread = _spread(columns, self.validation_fraction if len(held_out) else 0.0)
         task = Task(windows, spread, train, held_out)
         if encoder is None:
@@ -319,24 +319,21 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         self._spread = spread
         self._cur_y = y
 
+    def _split(self, windows: Windows) -> tuple[Index, Index]:
+        """Return the windows to learn from and those to choose on."""
+        return windows.split(float(self.validation_fraction))
+
     def _encoder(self, columns: list[Values], context_length: int, seed: int) -> SimMTMTransformer:
         """Return an encoder to start from, of our own."""
         if self.strategy != "from-scratch" and hasattr(self, "pretrained_"):
             return copy.deepcopy(self.pretrained_)
         fraction = float(self.validation_fraction)
         parts = [_training_part(one, fraction) for one in columns]
-        values = _pretraining_windows(parts, context_length)
+        values = pretraining_windows(parts, context_length)
         return self._fit_encoder(values, seed)
 
     def _default_transformer(self, values: Values) -> SimMTMTransformer:
-        context_length = values.shape[2]
-        patch_length = min(16, max(1, context_length // 12))
-        encoder = PatchEncoder(
-            patch_length=patch_length, d_model=32, n_layers=2, d_feedforward=64, dropout=0.1
-        )
-        return SimMTMTransformer(
-            encoder=encoder, masking="patch", mask_length=float(patch_length), batch_size=96
-        )
+        return default_transformer(values.shape[2])
 
     def _resolved_context(self, seen: list[Instance], horizon: int) -> int:
         lengths = [instance.values.shape[1] for instance in seen]
@@ -639,12 +636,27 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         ]
 
 
+def default_transformer(context_length: int) -> SimMTMTransformer:
+    """Return what ``transformer=None`` stands for: patches, and masks on whole ones.
+
+    At least 12 patches, of at most 16 points; with masks on points, a patch encoder learns little
+    that helps a forecast.
+    """
+    patch_length = min(16, max(1, context_length // 12))
+    return SimMTMTransformer(
+        encoder=PatchEncoder(patch_length=patch_length, d_model=32, n_layers=2, d_feedforward=64),
+        masking="patch",
+        mask_length=float(patch_length),
+        batch_size=96,
+    )
+
+
 def _columns(seen: list[Instance]) -> list[Values]:
     """Return every column of every instance as a series, instance by instance."""
     return [column for instance in seen for column in instance.values]
 
 
-def _pretraining_windows(columns: list[Values], context_length: int) -> Values:
+def pretraining_windows(columns: list[Values], context_length: int) -> Values:
     """Return windows for the encoder, each standardised: (n, 1, context_length) float32."""
     windows = Windows(columns, context_length, 1)
     index = thinned(np.arange(len(windows)), MOST_PRETRAINED)

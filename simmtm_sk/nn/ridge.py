@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,12 +34,6 @@ class Moments:
         self.xy += weighted.T @ targets.double()
         self.yy += weight.double() @ targets.double().square()
 
-    def merged(self, other: Moments) -> Moments:
-        """Return the moments of both sets of rows."""
-        both = Moments(0, 0)
-        both.xx, both.xy, both.yy = self.xx + other.xx, self.xy + other.xy, self.yy + other.yy
-        return both
-
     @property
     def total(self) -> Tensor:
         """Sum of the weights; 1 instead of 0, which makes all means of no rows zero."""
@@ -61,6 +56,15 @@ class Moments:
         w = torch.cat([coef.T, intercept[None]])
         squares = self.yy - 2 * (w * self.xy).sum(0) + (w * (self.xx @ w)).sum(0)
         return squares.clamp(min=0).mean()
+
+
+def merged(parts: Sequence[Moments]) -> Moments:
+    """Return the moments of all rows of several parts."""
+    total = Moments(0, 0)
+    total.xx, total.xy, total.yy = (
+        torch.stack([getattr(part, name) for part in parts]).sum(0) for name in ("xx", "xy", "yy")
+    )
+    return total
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from ..data.windows import Index, Windows, thinned
 from ..nn.forecast import NORMALIZATIONS, Forecast, Normalized, carried_forward, normalized
 from ..nn.model import SimMTM
-from ..nn.ridge import Moments, RidgeFit, choose, solve
+from ..nn.ridge import Moments, RidgeFit, choose, merged, solve
 from .loop import History, Plan, train
 from .pretraining import isolated_randomness
 
@@ -28,6 +29,8 @@ CRITERION = "last"  # the weighting of all choices: errors in the unit of the se
 N_BLOCKS = 4  # parts of the held-out time that have to agree on a normalisation
 _BATCH = 2_048
 _LEAST_SCALE = 0.1  # of a context, in units of its series' standard deviation
+
+Choice = TypeVar("Choice")
 
 
 @dataclass(frozen=True)
@@ -249,38 +252,59 @@ def fit_forecast(
 def best_normalization(task: Task) -> str:
     """Choose the normalisation whose ridge on the window does best on held-out windows.
 
-    The first of `NORMALIZATIONS`, unless another one is better by more than the standard error of
-    the difference over blocks of time: held-out windows overlap, so a small difference between
-    many of them can still be chance.
+    "last", unless another one is clearly better.
     """
     if not len(task.held_out):
         return NORMALIZATIONS[0]
-    blocks = task.blocks(task.held_out)
-    scale = torch.ones(task.windows.context_length, dtype=torch.float64).to(task.windows.device)
     errors = {}
     for name in NORMALIZATIONS:
-        fit = choose(
-            _moments(None, task, thinned(task.train, MOST_TRAINED), name, name),
-            _moments(None, task, thinned(task.held_out, MOST_HELD_OUT), name, CRITERION),
-            scale,
-        )
-        parts = [
-            _moments(None, task, thinned(block, MOST_HELD_OUT // N_BLOCKS), name, CRITERION)
-            for block in blocks
-        ]
-        errors[name] = torch.stack([p.sum_of_squares(fit.coef, fit.intercept) for p in parts])
-    first = errors[NORMALIZATIONS[0]]
-    best = min(NORMALIZATIONS, key=lambda name: float(errors[name].sum()))
-    gain = first - errors[best]
-    noise = gain.std() / len(blocks) ** 0.5 if len(blocks) > 1 else torch.tensor(torch.inf)
-    return best if gain.mean() > noise else NORMALIZATIONS[0]
+        fit = window_ridge(task, name)
+        blocks = _held_out_moments(None, task, name)
+        errors[name] = torch.stack([b.sum_of_squares(fit.coef, fit.intercept) for b in blocks])
+    return clearly_best(errors)
+
+
+def window_ridge(task: Task, normalization: str) -> RidgeFit:
+    """Solve the ridge on the window alone, its penalty chosen on held-out windows."""
+    trained = _moments(None, task, thinned(task.train, MOST_TRAINED), normalization, normalization)
+    scale = torch.ones(task.windows.context_length, dtype=torch.float64)
+    held_out = merged(_held_out_moments(None, task, normalization))
+    return choose(trained, held_out, scale.to(task.windows.device))
+
+
+def clearly_best(errors: dict[Choice, Tensor]) -> Choice:
+    """Return the first choice, unless the best one is better by more than two standard errors.
+
+    Held-out windows overlap, so that a small difference between many of them can still be chance:
+    the standard error is that of the mean difference over blocks of time.
+
+    Parameters
+    ----------
+    errors : dict
+        By choice, the sums of squared errors in all blocks, (n_blocks,).
+
+    Examples
+    --------
+    >>> import torch
+    >>> clearly_best({"plain": torch.tensor([4.0, 2.0]), "rich": torch.tensor([1.0, 4.0])})
+    'plain'
+    >>> clearly_best({"plain": torch.tensor([4.0, 3.0]), "rich": torch.tensor([2.0, 1.5])})
+    'rich'
+    """
+    first = next(iter(errors))
+    best = min(errors, key=lambda choice: float(errors[choice].sum()))
+    gain = errors[first] - errors[best]
+    if len(gain) < 2:
+        return first
+    return best if float(gain.mean()) > 2 * float(gain.std()) / len(gain) ** 0.5 else first
 
 
 class ClosedForm:
     """The ridge on windows and, if asked for, on the model's tokens for them.
 
-    Penalty, and how much cheaper or dearer tokens are than window points, have the smallest error
-    on held-out windows; without any, a cautious penalty and no tokens.
+    The penalty has the smallest error on held-out windows. So has the price of tokens against that
+    of window points, but tokens must be clearly better than none. Without held-out windows, there
+    is a cautious penalty, and no tokens.
 
     Parameters
     ----------
@@ -302,12 +326,11 @@ class ClosedForm:
         self.moments = _moments(
             featured, task, thinned(task.train, MOST_TRAINED), self.name, self.name
         )
-        index = thinned(task.held_out, MOST_HELD_OUT)
-        held_out = _moments(featured, task, index, self.name, CRITERION)
-        # to be solved on both, windows must be weighted alike
-        self.held_out = held_out
-        if self.name not in (CRITERION, "mean"):
-            self.held_out = _moments(featured, task, index, self.name, self.name)
+        blocks = _held_out_moments(featured, task, self.name)
+        # to be solved on both parts, windows must be weighted alike
+        self.held_out = blocks
+        if self.name == "standard":
+            self.held_out = _held_out_moments(featured, task, self.name, self.name)
         n_window = model.context_length
         spread = self.moments.spread()[n_window:]
         constant = spread == 0
@@ -321,19 +344,26 @@ class ClosedForm:
             for share in (TOKEN_SCALES if tokens else TOKEN_SCALES[:1])
         }
         self.token_scale = TOKEN_SCALES[0]
-        if not len(index):
+        if not blocks:
             self.fit = solve(self.moments, CAUTIOUS_PENALTY, self.scales[self.token_scale])
             return
+        held_out = merged(blocks)
         fits = {
             share: choose(self.moments, held_out, scale) for share, scale in self.scales.items()
         }
-        self.token_scale = min(fits, key=lambda share: fits[share].error)
+        self.token_scale = clearly_best(
+            {
+                share: torch.stack([b.sum_of_squares(fit.coef, fit.intercept) for b in blocks])
+                for share, fit in fits.items()
+            }
+        )
         self.fit = fits[self.token_scale]
 
     def on_all_windows(self) -> RidgeFit:
         """Solve again with the same penalty, held-out windows included."""
-        everything = self.moments.merged(self.held_out)
-        return solve(everything, self.fit.penalty, self.scales[self.token_scale])
+        return solve(
+            merged([self.moments, *self.held_out]), self.fit.penalty, self.scales[self.token_scale]
+        )
 
     def set_heads(self, fit: RidgeFit) -> None:
         """Make it the model's forecast."""
@@ -362,6 +392,17 @@ def _moments(
                 features = torch.cat([features, tokens.double()], 1)
             moments.add(features, batch.filled_target(), batch.weight(weighting))
     return moments
+
+
+def _held_out_moments(
+    model: Forecast | None, task: Task, normalization: str, weighting: str = CRITERION
+) -> list[Moments]:
+    """Sum up the held-out windows, block by block of time."""
+    most = MOST_HELD_OUT // N_BLOCKS
+    return [
+        _moments(model, task, thinned(block, most), normalization, weighting)
+        for block in task.blocks(task.held_out)
+    ]
 
 
 # -- gradient steps -------------------------------------------------------------------------------

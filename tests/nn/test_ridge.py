@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from simmtm_sk.nn.ridge import PENALTIES, Moments, choose, solve
+from simmtm_sk.nn.ridge import PENALTIES, Moments, choose, merged, solve
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 5)) @ RNG.normal(size=(5, 5)) + RNG.normal(size=5)
@@ -55,7 +55,7 @@ def test_a_constant_feature_has_no_spread():
 def test_batches_and_merging_equal_all_at_once():
     whole = moments(batches=1)
     first, second = (moments(X[rows], Y[rows], WEIGHT[rows]) for rows in (slice(15), slice(15, 40)))
-    for other in (moments(batches=7), first.merged(second), second.merged(first)):
+    for other in (moments(batches=7), merged([first, second]), merged([second, first])):
         for name in ("xx", "xy", "yy"):
             torch.testing.assert_close(getattr(other, name), getattr(whole, name))
     assert float(first.total) == pytest.approx(WEIGHT[:15].sum())  # merging leaves both alone

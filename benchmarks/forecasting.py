@@ -1,0 +1,347 @@
+"""Forecasters on ETTh1, ETTm1, Weather and illness, with all of the training part or little of it.
+
+python benchmarks/forecasting.py --data-home DIR [--tasks NAME ...] [--methods NAME ...]
+    [--horizons H ...] [--shares S ...] [--seeds N] [--shard I/N] [--time-limit S]
+
+Values are standardised with the training part. A context is the 336 points before a forecast (104
+for illness); errors are means over all windows of the test part. Choices (epoch, penalty,
+normalisation) are made on the validation part, and nothing is fitted to that. With a ``share`` of
+less than 1, there are only the first windows of the training part, for pre-training too.
+
+An encoder is pre-trained once per set, share and seed, and all strategies and horizons start from
+it. "untrained", "auto-encoder" (own-view term alone) and "other data" (pre-trained on another set,
+see `FOREIGN`) are linear probes, too. Writes results/forecasting.csv, a row
+for every run, and goes on where an earlier call stopped. ``valid_mse`` is of the validation part.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+import pandas as pd
+import torch
+from probe import benchmark_parser, run_all
+from sklearn.frozen import FrozenEstimator
+
+from simmtm_sk import SimMTMForecaster, SimMTMTransformer
+from simmtm_sk.data.windows import Index, Windows
+from simmtm_sk.datasets import Home, load_ett, load_illness, load_weather
+from simmtm_sk.forecaster import default_transformer, pretraining_windows
+from simmtm_sk.training.loop import Plan, train
+
+TASKS = ("ETTh1", "ETTm1", "Weather", "illness")
+PERIOD = {"ETTh1": 24, "ETTm1": 96, "Weather": 144, "illness": 52}
+CONTEXT = {"illness": 104}
+HORIZONS = {"illness": (24, 36, 48, 60)}
+FOREIGN = {"ETTh1": "Weather", "illness": "ETTm1"}
+SHARES = (1.0, 0.1, 0.05)  # of the training windows; the small ones on ETTh1
+DETERMINISTIC = ("ridge", "seasonal naive")
+CHUNK = 400  # origins that are forecast from at once
+
+Run = dict[str, object]
+Row = dict[str, object]
+
+
+@dataclass
+class Series:
+    """A standardised multivariate series, cut into parts by time."""
+
+    name: str
+    values: np.ndarray  # (length, n_columns)
+    train_end: int
+    valid_end: int
+    context: int
+
+    def windows(self, start: int, stop: int, horizon: int) -> Windows:
+        """Windows of all columns whose targets lie in a part; contexts may reach before it."""
+        first = max(0, start - self.context)
+        return Windows(list(self.values[first:stop].T), self.context, horizon)
+
+
+def load_series(name: str, home: Home) -> Series:
+    """ETT by months (12 / 4 / 4), the others 70 / 10 / 20 %."""
+    if name.startswith("ETT"):
+        data, hours = load_ett(name, home).data, 4 if name == "ETTm1" else 1
+        train_end, valid_end, length = (n * hours for n in (8640, 11520, 14400))
+    else:
+        data = (load_weather if name == "Weather" else load_illness)(home).data
+        length = len(data)
+        train_end, valid_end = int(0.7 * length), length - int(0.2 * length)
+    data = data[:length]
+    mean, std = data[:train_end].mean(0), data[:train_end].std(0)
+    values = (data - mean) / np.where(std > 0, std, 1.0)
+    return Series(name, values, train_end, valid_end, CONTEXT.get(name, 336))
+
+
+def train_points(series: Series, horizon: int, share: float) -> int:
+    """Points of the training part that the first windows of it reach to."""
+    n_windows = series.train_end - series.context - horizon + 1
+    return series.context + horizon - 1 + max(1, int(share * n_windows))
+
+
+class FewShotForecaster(SimMTMForecaster):
+    """The forecaster, trained on the windows of the first points alone."""
+
+    train_points: int  # set from outside, so that parameters are the forecaster's
+
+    def _split(self, windows: Windows) -> tuple[Index, Index]:
+        train, held_out = super()._split(windows)
+        return train[windows.origin[train] + windows.horizon <= self.train_points], held_out
+
+
+# -- methods --------------------------------------------------------------------------------------
+
+Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]  # series, origins -> forecasts
+
+
+@dataclass
+class Fitted:
+    """``predict(values, origins)`` returns (n_origins, horizon, n_columns)."""
+
+    predict: Predict
+    pretrain_seconds: float = 0.0
+    choices: str = ""
+
+
+@dataclass
+class Prepared:
+    """A series with a share of its training windows and one seed."""
+
+    series: Series
+    share: float
+    seed: int
+    home: Home
+
+    def _encoder(self, series: Series, share: float, **changes: object) -> SimMTMTransformer:
+        end = train_points(series, 1, share)
+        columns = list(series.values[:end].T)
+        encoder = default_transformer(self.series.context)
+        encoder.set_params(precision="float32", random_state=self.seed, **changes)
+        return encoder.fit(pretraining_windows(columns, self.series.context))
+
+    @cached_property
+    def encoder(self) -> SimMTMTransformer:
+        return self._encoder(self.series, self.share)
+
+    @cached_property
+    def untrained(self) -> SimMTMTransformer:
+        return self._encoder(self.series, self.share, num_epochs=0)
+
+    @cached_property
+    def autoencoder(self) -> SimMTMTransformer:
+        """Without neighbours: beside this weight of the own-view term, theirs are nothing."""
+        return self._encoder(self.series, self.share, constraint_weight=0.0, own_view_weight=1e4)
+
+    @cached_property
+    def foreign(self) -> SimMTMTransformer:
+        return self._encoder(load_series(FOREIGN[self.series.name], self.home), 1.0)
+
+
+def fit_forecaster(
+    task: Prepared, horizon: int, encoder: str = "encoder", strategy: str = "linear-probe"
+) -> Fitted:
+    """Fit the forecaster to training and validation part, the second held out."""
+    series = task.series
+    given: SimMTMTransformer = getattr(task, encoder)
+    forecaster = FewShotForecaster(
+        transformer=FrozenEstimator(given),
+        strategy=strategy,
+        context_length=series.context,
+        validation_fraction=1 - series.train_end / series.valid_end,
+        refit=False,
+        random_state=task.seed,
+    )
+    forecaster.train_points = train_points(series, horizon, task.share)
+    y = pd.DataFrame(series.values[: series.valid_end])
+    forecaster.fit(y, fh=np.arange(1, horizon + 1))
+    pretrained = 0.0 if strategy == "from-scratch" else sum(r["seconds"] for r in given.history_)
+    choices = " ".join(f"{name}={value}" for name, value in forecaster.choices_.items())
+    return Fitted(forecaster.predict_rolling, pretrained, choices)
+
+
+def fit_ridge(task: Prepared, horizon: int) -> Fitted:
+    """The closed form on the window alone: what the forecaster contains, chosen the same way."""
+    from simmtm_sk.nn.forecast import normalized
+    from simmtm_sk.training.forecasting import Task, best_normalization, window_ridge
+
+    series = task.series
+    windows = series.windows(0, series.valid_end, horizon)
+    ends = windows.origin + horizon
+    trained = np.flatnonzero(ends <= train_points(series, horizon, task.share))
+    held_out = np.flatnonzero(windows.origin >= series.train_end)
+    problem = Task(windows, np.ones(series.values.shape[1]), trained, held_out)
+    name = best_normalization(problem)
+    fit = window_ridge(problem, name)
+
+    def predict(values: np.ndarray, origins: np.ndarray) -> np.ndarray:
+        parts = Windows(list(values.T), series.context, horizon)
+        columns = np.tile(np.arange(values.shape[1]), len(origins))
+        context = normalized(parts.contexts(columns, np.repeat(origins, values.shape[1])), name)
+        forecast = context.center + context.scale * (context.window @ fit.coef.T + fit.intercept)
+        return forecast.numpy().reshape(len(origins), -1, horizon).transpose(0, 2, 1)
+
+    return Fitted(predict, choices=f"normalization={name} penalty={fit.penalty}")
+
+
+def fit_naive(task: Prepared, horizon: int) -> Fitted:
+    """The last period again."""
+    period = PERIOD[task.series.name]
+    steps = np.arange(horizon) % period - period
+
+    def predict(values: np.ndarray, origins: np.ndarray) -> np.ndarray:
+        return values[origins[:, None] + steps]
+
+    return Fitted(predict)
+
+
+class DLinear(torch.nn.Module):
+    """A linear map of the moving average and one of the rest (Zeng et al., arXiv:2205.13504)."""
+
+    def __init__(self, context: int, horizon: int, kernel: int = 25) -> None:
+        super().__init__()
+        self.trend = torch.nn.Linear(context, horizon)
+        self.rest = torch.nn.Linear(context, horizon)
+        self.kernel = kernel
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        side = (self.kernel - 1) // 2
+        padded = torch.cat([x[:, :1].expand(-1, side), x, x[:, -1:].expand(-1, side)], 1)
+        trend = padded.unfold(1, self.kernel, 1).mean(-1)
+        return self.trend(trend) + self.rest(x - trend)
+
+
+def fit_dlinear(task: Prepared, horizon: int) -> Fitted:
+    """Trained as the encoder is: same loop, same number of steps, best epoch on validation."""
+    series = task.series
+    windows = series.windows(0, series.valid_end, horizon)
+    ends = windows.origin + horizon
+    trained = np.flatnonzero(ends <= train_points(series, horizon, task.share))
+    held_out = np.flatnonzero(windows.origin >= series.train_end)
+    held_out = held_out[:: max(1, len(held_out) // 4096)]
+
+    def loss(model: torch.nn.Module, index: Index) -> torch.Tensor:
+        place = windows.series[index], windows.origin[index]
+        forecast = model(windows.contexts(*place).float())
+        return (forecast - windows.targets(*place).float()).square().mean()
+
+    torch.manual_seed(task.seed)
+    model = DLinear(series.context, horizon)
+    steps = -(-len(trained) // 128)
+    plan = Plan(max(1, round(3000 / steps)), 128, 1e-3, 0.01, task.seed, patience=3)
+    train(
+        model,
+        plan,
+        len(trained),
+        lambda index, _: {"total": loss(model, trained[index.numpy()])},
+        lambda: {"criterion": float(loss(model, held_out))},
+        device=torch.device("cpu"),
+    )
+
+    def predict(values: np.ndarray, origins: np.ndarray) -> np.ndarray:
+        parts = Windows(list(values.T), series.context, horizon)
+        columns = np.tile(np.arange(values.shape[1]), len(origins))
+        context = parts.contexts(columns, np.repeat(origins, values.shape[1]))
+        with torch.no_grad():
+            forecast = model(context.float()).double().numpy()
+        return forecast.reshape(len(origins), -1, horizon).transpose(0, 2, 1)
+
+    return Fitted(predict)
+
+
+METHODS: dict[str, Callable[[Prepared, int], Fitted]] = {
+    "linear-probe": fit_forecaster,
+    "untrained": partial(fit_forecaster, encoder="untrained"),
+    "auto-encoder": partial(fit_forecaster, encoder="autoencoder"),
+    "other data": partial(fit_forecaster, encoder="foreign"),
+    "fine-tune": partial(fit_forecaster, strategy="fine-tune"),
+    "probe-then-fine-tune": partial(fit_forecaster, strategy="probe-then-fine-tune"),
+    "from-scratch": partial(fit_forecaster, strategy="from-scratch"),
+    "ridge": fit_ridge,
+    "DLinear": fit_dlinear,
+    "seasonal naive": fit_naive,
+}
+
+
+# -- runs -----------------------------------------------------------------------------------------
+
+
+def errors(series: Series, start: int, stop: int, horizon: int, predict: Predict) -> list[float]:
+    """Mean squared and mean absolute error over all windows with targets from start to stop."""
+    values = series.values[start - series.context : stop]
+    origins = np.arange(series.context, len(values) - horizon + 1)
+    squared = absolute = 0.0
+    for chunk in np.array_split(origins, -(-len(origins) // CHUNK)):
+        # what the forecasts of a chunk can see, and what they are compared with
+        first, last = chunk[0] - series.context, chunk[-1] + horizon
+        part = values[first:last]
+        target = np.stack([values[origin : origin + horizon] for origin in chunk])
+        difference = predict(part, chunk - first) - target
+        squared += float(np.square(difference).sum())
+        absolute += float(np.abs(difference).sum())
+    count = len(origins) * horizon * values.shape[1]
+    return [squared / count, absolute / count]
+
+
+def planned(arguments: argparse.Namespace) -> list[list[Run]]:
+    """All runs, a group for every seed, set and share."""
+    return [
+        [
+            {"task": task, "share": share, "horizon": horizon, "method": method, "seed": seed}
+            for horizon in HORIZONS.get(task, (96, 192, 336, 720))
+            if arguments.horizons is None or horizon in arguments.horizons
+            for method in arguments.methods
+            if seed == 0 or method not in DETERMINISTIC
+            if task in FOREIGN or method != "other data"
+        ]
+        for seed in range(arguments.seeds)
+        for task in arguments.tasks
+        for share in arguments.shares
+        if share == 1 or task == "ETTh1"
+    ]
+
+
+def measured(runs: list[Run], home: Home) -> Iterator[tuple[Run, list[Row]]]:
+    series = load_series(str(runs[0]["task"]), home)
+    task = Prepared(series, float(runs[0]["share"]), int(runs[0]["seed"]), home)
+    for run in runs:
+        horizon = int(run["horizon"])
+        start = time.perf_counter()
+        fitted = METHODS[str(run["method"])](task, horizon)
+        seconds = time.perf_counter() - start
+        start = time.perf_counter()
+        mse, mae = errors(series, series.valid_end, len(series.values), horizon, fitted.predict)
+        predict_seconds = time.perf_counter() - start
+        valid_mse, _ = errors(series, series.train_end, series.valid_end, horizon, fitted.predict)
+        row = {
+            "mse": round(mse, 5),
+            "mae": round(mae, 5),
+            "valid_mse": round(valid_mse, 5),
+            "pretrain_seconds": round(fitted.pretrain_seconds, 1),
+            "fit_seconds": round(seconds, 1),
+            "predict_seconds": round(predict_seconds, 1),
+            "choices": fitted.choices,
+        }
+        yield run, [row]
+
+
+def main() -> None:
+    parser = benchmark_parser(__doc__)
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS, metavar="NAME")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--horizons", nargs="+", type=int, default=None)
+    parser.add_argument("--shares", nargs="+", type=float, default=SHARES)
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    run_all(
+        "forecasting.csv",
+        planned(arguments),
+        partial(measured, home=arguments.data_home),
+        arguments,
+    )
+
+
+if __name__ == "__main__":
+    main()
