@@ -82,14 +82,15 @@ def train_points(series: Series, horizon: int, share: float) -> int:
     return series.context + horizon - 1 + max(1, int(share * n_windows))
 
 
-class FewShotForecaster(SimMTMForecaster):
-    """The forecaster, trained on the windows of the first points alone."""
+def few_shot(points: int) -> type[SimMTMForecaster]:
+    """Return the forecaster that learns from windows of the first ``points`` points alone."""
 
-    train_points: int  # set from outside, so that parameters are the forecaster's
+    class FewShotForecaster(SimMTMForecaster):
+        def _split(self, windows: Windows) -> tuple[Index, Index]:
+            train, held_out = super()._split(windows)
+            return train[windows.origin[train] + windows.horizon <= points], held_out
 
-    def _split(self, windows: Windows) -> tuple[Index, Index]:
-        train, held_out = super()._split(windows)
-        return train[windows.origin[train] + windows.horizon <= self.train_points], held_out
+    return FewShotForecaster
 
 
 # -- methods --------------------------------------------------------------------------------------
@@ -146,7 +147,7 @@ def fit_forecaster(
     """Fit the forecaster to training and validation part, the second held out."""
     series = task.series
     given: SimMTMTransformer = getattr(task, encoder)
-    forecaster = FewShotForecaster(
+    forecaster = few_shot(train_points(series, horizon, task.share))(
         transformer=FrozenEstimator(given),
         strategy=strategy,
         context_length=series.context,
@@ -154,7 +155,6 @@ def fit_forecaster(
         refit=False,
         random_state=task.seed,
     )
-    forecaster.train_points = train_points(series, horizon, task.share)
     y = pd.DataFrame(series.values[: series.valid_end])
     forecaster.fit(y, fh=np.arange(1, horizon + 1))
     pretrained = 0.0 if strategy == "from-scratch" else sum(r["seconds"] for r in given.history_)
