@@ -27,6 +27,7 @@ from sktime.utils._testing.hierarchical import _make_hierarchical
 from simmtm_sk import ArtifactError, PatchEncoder, SimMTMForecaster, SimMTMTransformer, load, save
 from simmtm_sk.datasets import load_ett
 from simmtm_sk.downstream import STRATEGIES
+from simmtm_sk.forecaster import _error_quantiles
 from simmtm_sk.nn.masking import geometric_mask
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
@@ -626,6 +627,34 @@ def test_quantiles_are_ordered_and_hold_the_forecast(strategy):
         np.testing.assert_allclose(interval[name, 0.8, "upper"], quantiles[name, 0.9])
 
 
+@pytest.mark.parametrize("gaps", [False, True])
+def test_quantiles_are_those_of_errors_on_held_out_windows(gaps):
+    """In a unit between the variation of the context and that of the training part."""
+    y = table()
+    if gaps:
+        y.iloc[64:70, 0] = np.nan
+    estimator = forecaster(validation_fraction=0.25).fit(y, fh=[1, 3])
+    predicted, levels = estimator.predict(), [0.1, 0.6]
+    quantiles = estimator.predict_quantiles(alpha=levels)
+    for name in "ab":
+        context, seen = y[name].to_numpy()[-12:], y[name].to_numpy()[:54]
+        unit = np.sqrt((np.nanstd(context) ** 2 + np.nanstd(seen) ** 2) / 2)
+        for k, step in enumerate((1, 3)):
+            errors = estimator.residuals_[:, step - 1]
+            errors = np.quantile(errors[np.isfinite(errors)], levels, method="weibull")
+            expected = predicted[name].iloc[k] + unit * errors
+            np.testing.assert_allclose(quantiles[name].iloc[k], expected)
+
+
+def test_a_step_without_any_error_takes_those_of_others():
+    residuals = np.array([[1.0, np.nan, 2.0], [3.0, np.nan, np.nan]])
+    got = _error_quantiles(residuals, [0.25, 0.5])
+    np.testing.assert_allclose(got[:, 0], [1, 2])
+    np.testing.assert_allclose(got[:, 1], [1, 2])  # of 1, 2, 3
+    np.testing.assert_allclose(got[:, 2], [2, 2])
+    assert (_error_quantiles(residuals[:, 1:2], [0.25, 0.5]) == 0).all()
+
+
 def coverage(estimator, y, origins, level=0.9):
     """Share of what follows the origins that lies in the intervals from there."""
     estimator = copy.deepcopy(estimator)
@@ -771,28 +800,26 @@ def test_parameters_of_the_transformer_forget_it(params):
 
 
 def test_pretraining_goes_on(pretrainings):
-    """From where it was: with a learning rate of nothing, nothing changes."""
-    other = panel(("u", "v"), (50, 50))
-    estimator = pretrained()
+    """From where it was, as a learning rate of next to nothing shows."""
+    estimator = pretrained(transformer=small(lr=0.05, weight_decay=0.0))
     before = copy.deepcopy(estimator.pretrained_)
-    estimator.pretrain(other)
+    estimator.pretrain(panel(("u", "v"), (50, 50)))
     assert pretrainings() == 2
-    assert not same_weights(estimator.pretrained_, before)
     assert estimator.state == "pretrained"
-    assert estimator.pretrained_.warm_start is False
-    still = pretrained(transformer=small(lr=1e-12, weight_decay=0.0))
-    start = copy.deepcopy(still.pretrained_)
-    going_on = still.pretrain(other).pretrained_
-    anew = forecaster(transformer=small(lr=1e-12)).pretrain(other)
-    for (name, a), b in zip(
-        going_on.network_.backbone.state_dict().items(),
-        start.network_.backbone.state_dict().values(),
-        strict=True,
-    ):
-        torch.testing.assert_close(a, b, msg=name)
+    assert not same_weights(estimator.pretrained_, before)
+    assert not estimator.pretrained_.warm_start
     assert same_weights(clone(estimator).pretrained_, estimator.pretrained_)
-    assert pretrainings() == 5
-    assert anew.state == "pretrained"
+    estimator.pretrained_.lr = 1e-12
+    before = copy.deepcopy(estimator.pretrained_)
+    estimator.pretrain(panel())
+    assert pretrainings() == 3
+    pairs = zip(
+        estimator.pretrained_.network_.backbone.state_dict().values(),
+        before.network_.backbone.state_dict().values(),
+        strict=True,
+    )
+    for after, start in pairs:
+        torch.testing.assert_close(after, start)
 
 
 def test_pretrain_trains_whatever_the_strategy(pretrainings):

@@ -92,7 +92,9 @@ def test_contexts_without_variation(normalization):
 def test_rounding_is_no_variation(normalization, offset):
     context = torch.full((1, 12), offset + 0.1, dtype=torch.float64)
     context[0, ::3] += torch.finfo(torch.float64).eps * abs(offset)
-    assert float(normalized(context, normalization).scale) == 0
+    parts = normalized(context, normalization)
+    assert float(parts.scale) == 0
+    assert (parts.window == 0).all()
 
 
 # -- forecasts ------------------------------------------------------------------------------------
