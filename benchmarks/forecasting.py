@@ -103,6 +103,7 @@ class Fitted:
     """``predict(values, origins)`` returns (n_origins, horizon, n_columns)."""
 
     predict: Predict
+    fit_seconds: float
     pretrain_seconds: float = 0.0
     choices: str = ""
 
@@ -156,10 +157,12 @@ def fit_forecaster(
         random_state=task.seed,
     )
     y = pd.DataFrame(series.values[: series.valid_end])
+    start = time.perf_counter()
     forecaster.fit(y, fh=np.arange(1, horizon + 1))
+    seconds = time.perf_counter() - start
     pretrained = 0.0 if strategy == "from-scratch" else sum(r["seconds"] for r in given.history_)
     choices = " ".join(f"{name}={value}" for name, value in forecaster.choices_.items())
-    return Fitted(forecaster.predict_rolling, pretrained, choices)
+    return Fitted(forecaster.predict_rolling, seconds, pretrained, choices)
 
 
 def fit_ridge(task: Prepared, horizon: int) -> Fitted:
@@ -172,9 +175,11 @@ def fit_ridge(task: Prepared, horizon: int) -> Fitted:
     ends = windows.origin + horizon
     trained = np.flatnonzero(ends <= train_points(series, horizon, task.share))
     held_out = np.flatnonzero(windows.origin >= series.train_end)
+    start = time.perf_counter()
     problem = Task(windows, np.ones(series.values.shape[1]), trained, held_out)
     name = best_normalization(problem)
     fit = window_ridge(problem, name)
+    seconds = time.perf_counter() - start
 
     def predict(values: np.ndarray, origins: np.ndarray) -> np.ndarray:
         parts = Windows(list(values.T), series.context, horizon)
@@ -183,7 +188,7 @@ def fit_ridge(task: Prepared, horizon: int) -> Fitted:
         forecast = context.center + context.scale * (context.window @ fit.coef.T + fit.intercept)
         return forecast.numpy().reshape(len(origins), -1, horizon).transpose(0, 2, 1)
 
-    return Fitted(predict, choices=f"normalization={name} penalty={fit.penalty}")
+    return Fitted(predict, seconds, choices=f"normalization={name} penalty={fit.penalty}")
 
 
 def fit_naive(task: Prepared, horizon: int) -> Fitted:
@@ -194,7 +199,7 @@ def fit_naive(task: Prepared, horizon: int) -> Fitted:
     def predict(values: np.ndarray, origins: np.ndarray) -> np.ndarray:
         return values[origins[:, None] + steps]
 
-    return Fitted(predict)
+    return Fitted(predict, 0.0)
 
 
 class DLinear(torch.nn.Module):
@@ -227,6 +232,7 @@ def fit_dlinear(task: Prepared, horizon: int) -> Fitted:
         forecast = model(windows.contexts(*place).float())
         return (forecast - windows.targets(*place).float()).square().mean()
 
+    start = time.perf_counter()
     torch.manual_seed(task.seed)
     model = DLinear(series.context, horizon)
     steps = -(-len(trained) // 128)
@@ -239,6 +245,7 @@ def fit_dlinear(task: Prepared, horizon: int) -> Fitted:
         lambda: {"criterion": float(loss(model, held_out))},
         device=torch.device("cpu"),
     )
+    seconds = time.perf_counter() - start
 
     def predict(values: np.ndarray, origins: np.ndarray) -> np.ndarray:
         parts = Windows(list(values.T), series.context, horizon)
@@ -248,7 +255,7 @@ def fit_dlinear(task: Prepared, horizon: int) -> Fitted:
             forecast = model(context.float()).double().numpy()
         return forecast.reshape(len(origins), -1, horizon).transpose(0, 2, 1)
 
-    return Fitted(predict)
+    return Fitted(predict, seconds)
 
 
 METHODS: dict[str, Callable[[Prepared, int], Fitted]] = {
@@ -308,9 +315,7 @@ def measured(runs: list[Run], home: Home) -> Iterator[tuple[Run, list[Row]]]:
     task = Prepared(series, float(runs[0]["share"]), int(runs[0]["seed"]), home)
     for run in runs:
         horizon = int(run["horizon"])
-        start = time.perf_counter()
         fitted = METHODS[str(run["method"])](task, horizon)
-        seconds = time.perf_counter() - start
         start = time.perf_counter()
         mse, mae = errors(series, series.valid_end, len(series.values), horizon, fitted.predict)
         predict_seconds = time.perf_counter() - start
@@ -320,7 +325,7 @@ def measured(runs: list[Run], home: Home) -> Iterator[tuple[Run, list[Row]]]:
             "mae": round(mae, 5),
             "valid_mse": round(valid_mse, 5),
             "pretrain_seconds": round(fitted.pretrain_seconds, 1),
-            "fit_seconds": round(seconds, 1),
+            "fit_seconds": round(fitted.fit_seconds, 1),
             "predict_seconds": round(predict_seconds, 1),
             "choices": fitted.choices,
         }

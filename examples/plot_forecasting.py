@@ -2,8 +2,8 @@
 Forecasting
 ===========
 
-`SimMTMForecaster` is an sktime forecaster. It pre-trains an encoder on windows of the series, without
-any forecasting task, and then solves for a forecast of all steps at once, in closed form.
+`SimMTMForecaster` is an sktime forecaster. It pre-trains an encoder on windows of the series,
+without any forecasting task, and then solves for a forecast of all steps at once, in closed form.
 """
 
 # %%
@@ -73,7 +73,8 @@ forecaster.fit(sales, fh=[1, 2, 3]).predict().unstack("Date").round(0)
 # Strategies
 # ----------
 # ``strategy="fine-tune"`` trains the encoder for the forecast too, and "from-scratch" does the same
-# without pre-training, as a control. On series as short as these, the closed form is the safer choice.
+# without pre-training, as a control. On a series as short as this one, the closed form is the safer
+# choice.
 
 for strategy in ("linear-probe", "fine-tune", "from-scratch"):
     forecaster = SimMTMForecaster(strategy=strategy, random_state=0).fit(y_train, fh=fh)

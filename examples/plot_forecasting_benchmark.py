@@ -2,8 +2,8 @@
 Forecasts in sktime's benchmark
 ===============================
 
-`SimMTMForecaster` is an sktime forecaster, so `sktime.benchmarking.forecasting.ForecastingBenchmark` can
-measure it beside any other: every forecaster on every task, with the same windows and metrics.
+`SimMTMForecaster` is an sktime forecaster, so sktime's `ForecastingBenchmark` can measure it beside
+any other: every forecaster on every task, with the same windows and metrics.
 """
 
 # %%
