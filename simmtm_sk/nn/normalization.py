@@ -164,12 +164,15 @@ class LevelScaler(nn.Module):
     def is_foreign(self, levels: Tensor, missing: Tensor | None = None) -> bool:
         """Whether series vary around another level than those of `fit`, or on a finer scale.
 
-        By one and a half spreads, or a third of the spread; fewer than ten series are never
-        foreign, lest chance decide. ``missing`` as in `fit`.
+        By one and a half spreads, or a third of the spread, and clearly more than noise; fewer than
+        ten series are never foreign, lest chance decide. ``missing`` as in `fit`.
         """
         if len(levels) < 10:
             return False
-        found = LevelScaler(levels.shape[1] // 2).fit(levels, missing)
+        n_channels = levels.shape[1] // 2
+        share = torch.zeros(n_channels) if missing is None else missing
+        # a level that barely counts here may barely not have counted there
+        found = LevelScaler(n_channels).fit(levels, share.clamp(min=3 * _LOWEST_SPREAD))
         varying = found.spread.isfinite()
         elsewhere = (found.center - self.center).abs() > 1.5 * self.spread
         finer = found.spread < self.spread / 3

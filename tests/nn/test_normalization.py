@@ -270,9 +270,14 @@ def test_what_missing_values_alone_could_do_is_no_level():
 
 def test_missing_values_alone_make_no_level_foreign():
     scaler = LevelScaler(1).fit(torch.zeros(20, 2))
-    gappy = drawn_levels(20, (0.0, 0.0), (0.15, 0.15))
+    gappy = drawn_levels(20, (0.0, 0.0), (0.25, 0.25))
     assert scaler.is_foreign(gappy)
-    assert not scaler.is_foreign(gappy, torch.tensor([0.3]))
+    assert not scaler.is_foreign(gappy, torch.tensor([0.4]))
+
+
+def test_a_level_on_the_threshold_is_not_foreign_where_it_was_noise():
+    scaler = LevelScaler(1).fit(drawn_levels(30, (0.0, 0.0), (0.03, 0.03)))
+    assert not scaler.is_foreign(drawn_levels(30, (0.0, 0.0), (0.08, 0.08)))
 
 
 @pytest.mark.parametrize("unit", [2.0**-20, 2.0**20])
@@ -413,7 +418,7 @@ def drawn_levels(n, center, spread, seed=0):
         ((1.5, 0.5), (1.5, 0.7), False),
         ((6.0, 0.0), (2.0, 1.0), True),  # around another mean
         ((1.0, 4.0), (2.0, 1.0), True),  # on another scale
-        ((1.0, 0.0), (0.1, 1.0), True),  # within a small part of the means
+        ((1.0, 0.0), (0.3, 1.0), True),  # within a small part of the means
     ],
 )
 def test_levels_are_foreign_where_they_would_say_little(center, spread, foreign):
