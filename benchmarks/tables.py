@@ -53,6 +53,8 @@ GAINS = (
     ("patches", "untrained patches"),
     ("probe", "minirocket"),
     ("probe", "from-scratch"),
+    ("fine-tune", "from-scratch"),
+    ("probe-then-fine-tune", "probe"),
 )
 REGIMES = {"small": "small sets", "pool": "large pools"}
 FEWEST_SETS = 6  # with fewer, no signed-rank test could reject at 5 %
