@@ -2,8 +2,8 @@
 Missing values and unequal lengths
 ==================================
 
-NaN is a missing value, and series may end at different times. Both are hidden points: nothing is
-filled in beforehand, and nothing hidden has any influence.
+NaN is a missing value, and series may end at different times. Nothing has to be filled in
+beforehand, and nothing hidden has any influence.
 """
 
 # %%
