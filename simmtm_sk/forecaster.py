@@ -68,7 +68,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         * "from-scratch": as "fine-tune", from the encoder's initial weights; the control.
     context_length : int >= 2 or "auto", default="auto"
         Points that a forecast is made from. "auto" is a third of what the shortest series has
-        beyond the horizon, from 8 to 336.
+        beyond the horizon, from 8 (or the encoder's ``patch_length``) to 336.
     normalization : {"auto", "last", "mean", "standard"}, default="auto"
         What is taken off a context before, and put back after: its last value, its mean, or its
         mean with errors counted in units of its standard deviation. "auto" is "last", unless
@@ -337,11 +337,12 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
 
     def _resolved_context(self, seen: list[Instance], horizon: int) -> int:
         lengths = [instance.values.shape[1] for instance in seen]
-        context_length = self.context_length
-        if isinstance(context_length, str):
-            context_length = min(LONGEST_CONTEXT, max(8, (min(lengths) - horizon) // 3))
         encoder = getattr(self.transformer, "encoder", None)
         patch_length = encoder.patch_length if isinstance(encoder, PatchEncoder) else 1
+        context_length = self.context_length
+        if isinstance(context_length, str):
+            context_length = min(LONGEST_CONTEXT, (min(lengths) - horizon) // 3)
+            return int(max(8, patch_length, context_length))
         if patch_length > context_length:
             raise ValueError(
                 f"patches of {patch_length} points are longer than the {context_length} points "

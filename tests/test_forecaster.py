@@ -24,7 +24,16 @@ from sktime.split import ExpandingWindowSplitter
 from sktime.transformations.exponent import ExponentTransformer
 from sktime.utils._testing.hierarchical import _make_hierarchical
 
-from simmtm_sk import ArtifactError, PatchEncoder, SimMTMForecaster, SimMTMTransformer, load, save
+from simmtm_sk import (
+    ArtifactError,
+    ConvEncoder,
+    PatchEncoder,
+    PointEncoder,
+    SimMTMForecaster,
+    SimMTMTransformer,
+    load,
+    save,
+)
 from simmtm_sk.datasets import load_ett
 from simmtm_sk.downstream import STRATEGIES
 from simmtm_sk.forecaster import _error_quantiles
@@ -1144,12 +1153,33 @@ def test_a_context_longer_than_the_series_is_filled_up_with_missing_values():
 @pytest.mark.parametrize("method", ["fit", "pretrain"])
 def test_patches_longer_than_the_context(method, pretrainings):
     long = small(encoder=PatchEncoder(patch_length=16, d_model=4, n_layers=1, n_heads=1))
-    for params in ({"context_length": 12}, {"context_length": "auto"}):
-        estimator = forecaster(transformer=long, **params)
+    for transformer in (long, FrozenEstimator(long)):
+        estimator = forecaster(transformer=transformer, context_length=12)
         with pytest.raises(ValueError, match=r"patches of 16 points .* larger context_length"):
-            getattr(estimator, method)(panel(lengths=(40, 40)), fh=[1])
+            getattr(estimator, method)(panel(), fh=[1])
     assert pretrainings() == 0
-    assert np.isfinite(forecaster(transformer=long, context_length=16).fit(Y, fh=1).predict()).all()
+    estimator = forecaster(transformer=long, context_length="auto").fit(Y[:30], fh=1)
+    assert estimator.context_length_ == 16
+    assert np.isfinite(estimator.predict()).all()
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        ConvEncoder(d_model=4, n_layers=1),
+        PointEncoder(d_model=4, n_layers=1, n_heads=1, d_feedforward=4),
+    ],
+    ids=["conv", "point"],
+)
+@every_strategy
+def test_any_encoder(encoder, strategy):
+    """Every column is a series of its own, also for encoders of several channels at once."""
+    estimator = forecaster(transformer=small(encoder=encoder), strategy=strategy)
+    error = (estimator.fit(table(66), fh=range(1, 7)).predict() - table()[66:]).abs().mean()
+    assert (error < 1.5 * table().std()).all()
+    both = small(encoder=ConvEncoder(d_model=4, n_layers=1)).fit(table().to_numpy().T[None])
+    with pytest.raises(ValueError, match=r"X has 1 channel\(s\), .* fitted on 2"):
+        forecaster(transformer=FrozenEstimator(both), strategy=strategy).fit(Y, fh=1)
 
 
 @pytest.mark.parametrize(
