@@ -26,6 +26,7 @@ TOKEN_SCALES = (0.0, 0.1, 0.3, 1.0)  # 0 is the ridge on the window alone
 NETWORK_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a trained network, the rest is the ridge's
 CAUTIOUS_PENALTY = 1.0  # where nothing can be held out
 CRITERION = "last"  # the weighting of all choices: errors in the unit of the series
+MARGIN = 0.02  # share of the error that a choice beyond the simplest must save
 N_BLOCKS = 4  # parts of the held-out time that have to agree on a normalisation
 _BATCH = 2_048
 _LEAST_SCALE = 0.1  # of a context, in units of its series' standard deviation
@@ -273,10 +274,11 @@ def window_ridge(task: Task, normalization: str) -> RidgeFit:
 
 
 def clearly_best(errors: dict[Choice, Tensor]) -> Choice:
-    """Return the first choice, unless the best one is better by more than two standard errors.
+    """Return the first choice, unless the best one is clearly better.
 
-    Held-out windows overlap, so that a small difference between many of them can still be chance:
-    the standard error is that of the mean difference over blocks of time.
+    That is, by more than `MARGIN` and by more than the standard error of the mean difference over
+    blocks of time. Held-out windows overlap, so that even many of them say little; smaller
+    differences between parts of a series often turn round in the next part.
 
     Parameters
     ----------
@@ -293,10 +295,10 @@ def clearly_best(errors: dict[Choice, Tensor]) -> Choice:
     """
     first = next(iter(errors))
     best = min(errors, key=lambda choice: float(errors[choice].sum()))
-    gain = errors[first] - errors[best]
+    gain = (errors[first] - errors[best]) / errors[first].mean()
     if len(gain) < 2:
         return first
-    return best if float(gain.mean()) > 2 * float(gain.std()) / len(gain) ** 0.5 else first
+    return best if float(gain.mean()) > max(MARGIN, float(gain.std()) / len(gain) ** 0.5) else first
 
 
 class ClosedForm:
