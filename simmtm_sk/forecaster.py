@@ -492,7 +492,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         length = values.shape[1]
         if origins is None:
             origins = np.arange(self.context_length_, length - self.horizon_ + 1)
-        origin = np.asarray(origins, np.intp)
+        origin = np.asarray(origins, np.intp).ravel()
         if origin.size and not (origin.min() >= 1 and origin.max() <= length):
             raise ValueError(f"origins must lie between 1 and {length}, the length of y.")
         n_columns = len(values)
