@@ -85,7 +85,8 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
     weight_decay : float >= 0, default=0.01
         Of fine-tuning.
     dropout : float in [0, 1), default=0.3
-        Share of the representations that a step of fine-tuning leaves out.
+        Share of the representations that a step of fine-tuning leaves out, inside the encoder and
+        before the head.
     validation_fraction : float in [0, 1), default=0.2
         Share of every series, at its end, that choices are made on: normalisation, penalty,
         epoch, weights; intervals are calibrated on it, too.

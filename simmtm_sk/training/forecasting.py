@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.windows import Index, Windows, thinned
 from ..nn.forecast import NORMALIZATIONS, Forecast, Normalized, carried_forward, normalized
@@ -199,7 +199,7 @@ def fit_forecast(
     refit : bool
         Solve closed forms again on all windows when everything is chosen.
     dropout : float
-        Of tokens, while training.
+        Of the tokens, and inside the encoder, while training.
     plan : Plan
         Of fine-tuning.
     on_epoch : callable or None
@@ -424,6 +424,9 @@ def finetune_forecast(
     name = model.normalization
     evaluated = thinned(task.held_out, MOST_EVALUATED)
     model.window_head.requires_grad_(False)
+    for module in model.network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = model.dropout.p
 
     def losses(index: Tensor, _: torch.Generator) -> dict[str, Tensor]:
         batch = task.batch(task.train[index.cpu().numpy()], name)
