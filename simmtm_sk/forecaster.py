@@ -128,7 +128,11 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
     pre-trains anew for each candidate.
 
     *Missing values* take part neither in what the encoder sees nor in targets; in the window they
-    are filled with the value before. *Constant contexts* are continued as they are.
+    are filled with the value before. *Constant contexts* are continued as they are; where a whole
+    context is missing, so is the last value before it.
+
+    *Short series*: the longest one must have two points more than ``fh`` has steps. A context that
+    begins before its series does is filled up with missing values.
 
     *Exogenous data* are ignored.
 

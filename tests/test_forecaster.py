@@ -800,6 +800,13 @@ def test_parameters_of_fine_tuning_keep_it(params, pretrainings):
         assert getattr(estimator, name) == value
 
 
+def test_a_parameter_that_does_not_exist_changes_nothing():
+    estimator = pretrained()
+    with pytest.raises(ValueError, match="learning_rate"):
+        estimator.set_params(learning_rate=0.1)
+    assert estimator.state == "pretrained"
+
+
 @pytest.mark.parametrize(
     "params", [{"transformer__mask_ratio": 0.3}, {"transformer": small()}, {"transformer": None}]
 )
