@@ -10,8 +10,9 @@ less than 1, there are only the first windows of the training part, for pre-trai
 
 An encoder is pre-trained once per set, share and seed, and all strategies and horizons start from
 it. "untrained", "auto-encoder" (own-view term alone), "other data" (pre-trained on another set, see
-`FOREIGN`) and "points" (the published encoder and objective) are linear probes, too. Writes results/forecasting.csv, a row
-for every run, and goes on where an earlier call stopped. ``valid_mse`` is of the validation part.
+`FOREIGN`) and "points" (the published encoder and objective) are linear probes, too. Writes
+results/forecasting.csv, a row for every run, and goes on where an earlier call stopped.
+``valid_mse`` is of the validation part.
 """
 
 import argparse
