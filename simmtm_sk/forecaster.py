@@ -41,6 +41,7 @@ from .transformer import SimMTMTransformer
 
 LONGEST_CONTEXT = 336
 MOST_PRETRAINED = 20_000  # windows that an encoder is pre-trained on
+FEWEST_OWN_ERRORS = 100  # of a column, that its intervals are made of; otherwise those of all
 _ROWS_AT_ONCE = 4_096  # contexts that are forecast from together
 
 
@@ -115,7 +116,8 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         Records of fine-tuning; empty for "linear-probe".
     residuals_ : ndarray, shape (n, horizon_)
         Errors on held-out windows behind intervals, in units between the standard deviations of
-        context and series.
+        context and series; larger than they were where the windows are few, see
+        `simmtm_sk.training.forecasting.widening`.
 
     See Also
     --------
@@ -321,6 +323,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         self.context_length_, self.horizon_ = context_length, horizon
         self.choices_, self.history_ = fitted.choices, fitted.history
         self.residuals_ = fitted.residuals.numpy()
+        self._residual_series = fitted.residual_series
         self._spread = spread
         self._cur_y = y
 
@@ -434,7 +437,12 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
     ) -> pd.DataFrame:
         seen = instances(self._cur_y)
         forecast, unit = self._forecast_from_end(seen)
-        errors = _error_quantiles(self.residuals_, alpha)
+        everyone = _error_quantiles(self.residuals_, alpha)
+        errors = np.repeat(everyone[:, None], len(forecast), axis=1)
+        for column, count in enumerate(np.bincount(self._residual_series)):
+            if count >= FEWEST_OWN_ERRORS:
+                own = self.residuals_[self._residual_series == column]
+                errors[:, column] = _error_quantiles(own, alpha)
         blocks = [self._blocks(forecast + error * unit, fh, seen) for error in errors]
         # a column's quantiles stand side by side
         table = np.stack(blocks, -1).reshape(*blocks[0].shape[:2], -1)
@@ -597,6 +605,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         tensors |= {f"forecast.{name}": value for name, value in heads.items()}
         tensors |= {f"y.{name}": value for name, value in frame_tensors.items()}
         tensors["residuals"] = torch.as_tensor(self.residuals_)
+        tensors["residual_series"] = torch.as_tensor(self._residual_series)
         tensors["spread"] = torch.as_tensor(self._spread)
         return state, tensors
 
@@ -614,6 +623,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         self.forecast_.load_state_dict(tensors_of(tensors, "forecast."), strict=False)
         self.forecast_.eval()
         self.residuals_ = tensors["residuals"].numpy()
+        self._residual_series = tensors["residual_series"].numpy()
         self._spread = tensors["spread"].numpy()
         self._cur_y = decoded_frame(state["y"], tensors_of(tensors, "y."))
         # what sktime's `predict` looks up

@@ -21,10 +21,11 @@ from .pretraining import isolated_randomness
 
 MOST_TRAINED, MOST_HELD_OUT = 60_000, 20_000  # windows behind a closed form
 MOST_EVALUATED = 4_096  # windows behind the choice of an epoch
-MOST_RESIDUALS = 1_000  # windows behind the quantiles
+MOST_RESIDUALS = 2_000  # windows behind the quantiles
 TOKEN_SCALES = (0.0, 0.1, 0.3, 1.0)  # 0 is the ridge on the window alone
 NETWORK_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a trained network, the rest is the ridge's
 CAUTIOUS_PENALTY = 1.0  # where nothing can be held out
+FEWEST_TRAINED = 10  # windows, below which nothing is learned if nothing can be held out
 CRITERION = "last"  # the weighting of all choices: errors in the unit of the series
 MARGIN = 0.02  # share of the error that a choice beyond the simplest must save
 N_BLOCKS = 4  # parts of the held-out time that have to agree on a normalisation
@@ -155,7 +156,10 @@ class Fitted:
     model : Forecast
         On the CPU.
     residuals : Tensor, shape (n, horizon)
-        Errors on held-out windows, see `residuals`; NaN where the target is missing.
+        Errors on held-out windows, see `residuals`, times `widening`; NaN where the target is
+        missing.
+    residual_series : ndarray of int, shape (n,)
+        The series each is of.
     choices : dict
         What the held-out windows decided: "normalization", "penalty" and, by strategy,
         "token_scale" or "network_share".
@@ -165,6 +169,7 @@ class Fitted:
 
     model: Forecast
     residuals: Tensor
+    residual_series: Index
     choices: dict[str, str | float]
     history: History
 
@@ -236,7 +241,7 @@ def fit_forecast(
                 share = network_share(model, task, closed.fit)
                 choices |= {"network_share": share}
                 _average(model, closed.fit, share)
-        errors = residuals(model, task)
+        errors, error_series = residuals(model, task)
         if refit and strategy != "probe-then-fine-tune":
             final = closed.on_all_windows()
             if strategy == "linear-probe":
@@ -244,7 +249,7 @@ def fit_forecast(
             else:
                 _set_window(model, final, share)
     model.cpu()
-    return Fitted(model, errors.cpu(), choices, history)
+    return Fitted(model, errors.cpu() * widening(task), error_series, choices, history)
 
 
 # -- the closed form ------------------------------------------------------------------------------
@@ -348,6 +353,8 @@ class ClosedForm:
         self.token_scale = TOKEN_SCALES[0]
         if not blocks:
             self.fit = solve(self.moments, CAUTIOUS_PENALTY, self.scales[self.token_scale])
+            if len(task.train) < FEWEST_TRAINED:
+                self.fit = _nothing(self.fit)
             return
         held_out = merged(blocks)
         fits = {
@@ -363,6 +370,8 @@ class ClosedForm:
 
     def on_all_windows(self) -> RidgeFit:
         """Solve again with the same penalty, held-out windows included."""
+        if not self.held_out:
+            return self.fit
         return solve(
             merged([self.moments, *self.held_out]), self.fit.penalty, self.scales[self.token_scale]
         )
@@ -377,6 +386,11 @@ class ClosedForm:
             model.token_head.weight.copy_(tokens * model.spread)
             model.token_head.bias.zero_()
             model.window_head.bias.copy_(fit.intercept + tokens @ model.center.double())
+
+
+def _nothing(fit: RidgeFit) -> RidgeFit:
+    """Return the map of the same shape that goes on with what was taken off the context."""
+    return RidgeFit(torch.zeros_like(fit.coef), torch.zeros_like(fit.intercept), float("inf"))
 
 
 def _moments(
@@ -454,9 +468,9 @@ def held_out_error(model: Forecast, task: Task, index: Index) -> float:
 
 def _squared_error(forecast: Tensor, batch: Batch, weighting: str) -> Tensor:
     """Return the sum over windows of the mean squared error over steps."""
-    squared = (forecast - batch.target.to(forecast)).square()
-    weight = batch.weight(weighting).to(forecast)
-    return (squared.masked_fill(~batch.observed, 0).mean(1) * weight).sum()
+    # hidden before it is squared: the gradient of a missing square is missing, too
+    error = (forecast - batch.target.to(forecast)).masked_fill(~batch.observed, 0)
+    return (error.square().mean(1) * batch.weight(weighting).to(forecast)).sum()
 
 
 def _improve(
@@ -480,10 +494,11 @@ def _improve(
 def network_share(model: Forecast, task: Task, ridge: RidgeFit) -> float:
     """Choose the weight of the network in a weighted mean with the ridge on the window.
 
-    Where nothing is held out, they count equally.
+    Where nothing is held out, they count equally, but a network that has seen next to nothing does
+    not count.
     """
     if not len(task.held_out):
-        return 0.5
+        return 0.5 if len(task.train) >= FEWEST_TRAINED else 0.0
     errors = dict.fromkeys(NETWORK_SHARES, 0.0)
     with torch.inference_mode():
         for batch in task.batches(thinned(task.held_out, MOST_EVALUATED), model.normalization):
@@ -531,20 +546,37 @@ def standardize_tokens(model: Forecast, task: Task) -> None:
 # -- how wrong forecasts are ----------------------------------------------------------------------
 
 
-def residuals(model: Forecast, task: Task) -> Tensor:
-    """Return errors on held-out windows, in units of `error_unit`.
+def residuals(model: Forecast, task: Task) -> tuple[Tensor, Index]:
+    """Return errors on held-out windows, in units of `error_unit`, and the series each is of.
 
-    Where nothing is held out, those of repeating the last value (or the mean) on all windows: what
-    a head gets wrong on its own training windows would be too little.
+    Where nothing is held out, those of going on with the last value (or the mean) on all windows,
+    in both directions: what a head gets wrong on its own training windows would be too little.
     """
-    index = task.held_out if len(task.held_out) else task.train
-    errors = []
+    held_out = len(task.held_out) > 0
+    index = thinned(task.held_out if held_out else task.train, MOST_RESIDUALS)
+    found = []
     with torch.inference_mode():
-        for batch in task.batches(thinned(index, MOST_RESIDUALS), model.normalization):
-            forecast = model(batch.context) if len(task.held_out) else 0.0
+        for batch in task.batches(index, model.normalization):
+            forecast = model(batch.context) if held_out else 0.0
             error = (batch.target - forecast) * batch.relative / error_unit(batch.relative)
-            errors.append(error.masked_fill(~batch.observed, torch.nan).float())
-    return torch.cat(errors)
+            found.append(error.masked_fill(~batch.observed, torch.nan).float())
+    errors, series = torch.cat(found), task.windows.series[index]
+    if not held_out:
+        return torch.cat([errors, -errors]), np.tile(series, 2)
+    return errors, series
+
+
+def widening(task: Task) -> float:
+    """Return the factor by which errors on few windows are taken to be larger.
+
+    As in the prediction interval of a mean, for n windows that do not overlap: errors on what
+    choices were made on are too small, and the next one is as uncertain as their mean.
+    """
+    if not len(task.held_out):
+        return 1.0
+    counts = np.bincount(task.windows.series[task.held_out])
+    n = float(np.ceil(counts / task.windows.horizon).sum())
+    return float(np.sqrt((n + 1) / max(n - 1, 0.5)))
 
 
 def error_unit(relative: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from simmtm_sk.nn.model import Objective, SimMTM
 from simmtm_sk.nn.ridge import PENALTIES, solve
 from simmtm_sk.training import forecasting
 from simmtm_sk.training.forecasting import (
+    FEWEST_TRAINED,
     N_BLOCKS,
     ClosedForm,
     Task,
@@ -27,6 +28,7 @@ from simmtm_sk.training.forecasting import (
     interpolated,
     network_share,
     residuals,
+    widening,
 )
 from simmtm_sk.training.loop import Plan
 
@@ -414,8 +416,9 @@ def test_held_out_targets_are_not_trained_on(strategy):
 def test_residuals_are_errors_in_units_between_context_and_series(normalization):
     given = task()
     model = forecast_model(normalization)
-    got = residuals(model, given)
+    got, series = residuals(model, given)
     assert got.shape == (len(given.held_out), HORIZON)
+    np.testing.assert_array_equal(series, given.windows.series[given.held_out])
     forecast = outputs(model, given, given.held_out)
     for k, number in enumerate(given.held_out):
         i, t = given.windows.series[number], given.windows.origin[number]
@@ -431,9 +434,37 @@ def test_missing_targets_have_no_residual():
     y = seasons(n_series=1)[0]
     y[100:103] = np.nan
     given = task([y])
-    got = residuals(forecast_model(), given)
+    got, _ = residuals(forecast_model(), given)
     missing = [np.isnan(y[t : t + HORIZON]) for t in given.windows.origin[given.held_out]]
     np.testing.assert_array_equal(got.isnan(), missing)
+
+
+def test_errors_on_few_windows_count_as_larger():
+    """Five origins with four steps are two windows that do not overlap, in each of two series."""
+    given = task([np.arange(32.0) % 5] * 2)
+    assert len(given.held_out) == 10
+    assert widening(given) == pytest.approx((5 / 3) ** 0.5)
+    fitted = fit("linear-probe", given)
+    bare, _ = residuals(fitted.model, given)
+    torch.testing.assert_close(fitted.residuals, bare * (5 / 3) ** 0.5)
+
+
+def test_with_nothing_held_out_errors_are_those_of_the_last_value_in_both_directions():
+    given = task([np.arange(60.0)], fraction=0.0)
+    got, series = residuals(forecast_model(), given)
+    assert len(got) == len(series) == 2 * len(given.train)
+    torch.testing.assert_close(got.sort(0).values, (-got).sort(0).values)
+    assert (got.abs() > 0).all()
+    assert widening(given) == 1
+
+
+@every_strategy
+def test_next_to_no_windows_go_on_with_the_last_value(strategy):
+    given = task([np.array([0.0, 0.1, 5.0, 4.0, 7.0, 9.0])], fraction=0.25, context_length=2)
+    assert len(given.train) < FEWEST_TRAINED
+    assert not len(given.held_out)
+    fitted = fit(strategy, given, n_epochs=1)
+    assert (outputs(fitted.model, given, given.train) == 0).all()
 
 
 def test_the_unit_of_errors():
