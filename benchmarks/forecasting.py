@@ -263,7 +263,7 @@ def fit_dlinear(task: Prepared, horizon: int) -> Fitted:
     torch.manual_seed(task.seed)
     model = DLinear(series.context, horizon)
     steps = -(-len(trained) // 128)
-    plan = Plan(max(1, round(3000 / steps)), 128, 1e-3, 0.01, task.seed, patience=3)
+    plan = Plan(max(1, round(2000 / steps)), 128, 1e-3, 0.01, task.seed, patience=3)
     train(
         model,
         plan,
