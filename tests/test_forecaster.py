@@ -703,18 +703,19 @@ HOME = Path(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not (HOME / "ETT/ETTh1.csv").is_file(), reason=f"there is no ETTh1 in {HOME}")
-def test_intervals_cover_the_test_months_of_etth1():
+@pytest.mark.parametrize("context_length", [96, 336])
+def test_intervals_cover_the_test_months_of_etth1(context_length):
     """A year of training, four months held out, and the four months after them."""
     bunch = load_ett("ETTh1", data_home=HOME)
     y = pd.DataFrame(bunch.data, bunch.index, bunch.feature_names)[: 20 * 30 * 24]
     estimator = SimMTMForecaster(
         transformer=small(num_epochs=0, random_state=0),
         strategy="linear-probe",
-        context_length=96,
+        context_length=context_length,
         validation_fraction=0.25,
         random_state=0,
-    ).fit(y[: 16 * 30 * 24], fh=[1, 24, 96])
-    share = coverage(estimator, y, range(16 * 30 * 24, 20 * 30 * 24 - 96, 61))
+    ).fit(y[: 16 * 30 * 24], fh=[1, 24, 96, 192])
+    share = coverage(estimator, y, range(16 * 30 * 24, 20 * 30 * 24 - 192, 61))
     assert 0.85 < share < 0.95
 
 

@@ -12,6 +12,7 @@ from simmtm_sk.training.settings import (
     autocast_dtype,
     draw_seed,
     finetuning_epochs,
+    forecasting_epochs,
     learning_rate,
     resolve_device,
     training_epochs,
@@ -115,6 +116,18 @@ def test_automatic_epochs_of_fine_tuning_by_hand(n_rows, batch_size, n_steps):
 
 def test_fine_tuning_sees_every_row_at_least_once():
     assert finetuning_epochs("auto", 1_000_000, 32)[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("n_windows", "batch_size", "n_steps"),
+    [(1, 128, MIN_FINETUNING), (1_500, 100, 1_500), (57_600, 128, 4 * 450), (10**6, 128, 7_813)],
+)
+def test_automatic_epochs_of_forecasting_by_hand(n_windows, batch_size, n_steps):
+    n_epochs, every = forecasting_epochs("auto", n_windows, batch_size)
+    batches = -(-n_windows // batch_size)
+    assert n_epochs * batches == n_steps
+    assert every == max(1, round(10 / batches))
+    assert forecasting_epochs(7, n_windows, batch_size)[0] == 7
 
 
 def test_a_given_number_of_epochs_of_fine_tuning_is_taken():
