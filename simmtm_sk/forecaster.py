@@ -437,12 +437,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
     ) -> pd.DataFrame:
         seen = instances(self._cur_y)
         forecast, unit = self._forecast_from_end(seen)
-        everyone = _error_quantiles(self.residuals_, alpha)
-        errors = np.repeat(everyone[:, None], len(forecast), axis=1)
-        for column, count in enumerate(np.bincount(self._residual_series)):
-            if count >= FEWEST_OWN_ERRORS:
-                own = self.residuals_[self._residual_series == column]
-                errors[:, column] = _error_quantiles(own, alpha)
+        errors = _column_quantiles(self.residuals_, self._residual_series, len(forecast), alpha)
         blocks = [self._blocks(forecast + error * unit, fh, seen) for error in errors]
         # a column's quantiles stand side by side
         table = np.stack(blocks, -1).reshape(*blocks[0].shape[:2], -1)
@@ -648,7 +643,12 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         )
         return [
             {"transformer": small, "strategy": "linear-probe"},
-            {"transformer": small, "num_epochs": 1, "context_length": 4},
+            {
+                "transformer": small,
+                "strategy": "fine-tune",
+                "num_epochs": 1,
+                "context_length": 4,
+            },
         ]
 
 
@@ -697,6 +697,22 @@ def _spread(columns: list[Values], held_out: float) -> NDArray[np.float64]:
 def _training_part(series: Values, held_out: float) -> Values:
     """Return what lies before the held-out part of a series, see `Windows.split`."""
     return series[: training_length(observed_length(series), held_out)]
+
+
+def _column_quantiles(
+    residuals: Values, column: NDArray[np.intp], n_columns: int, levels: list[float]
+) -> NDArray[np.float64]:
+    """Return quantiles of the errors of every column, (n_levels, n_columns, horizon).
+
+    A column that has few errors takes those of all.
+    """
+    counts = np.bincount(column, minlength=n_columns)
+    everyone = _error_quantiles(residuals, levels)
+    quantiles = [
+        _error_quantiles(residuals[column == i], levels) if count >= FEWEST_OWN_ERRORS else everyone
+        for i, count in enumerate(counts)
+    ]
+    return np.stack(quantiles, 1)
 
 
 def _error_quantiles(residuals: Values, levels: list[float]) -> NDArray[np.float64]:
