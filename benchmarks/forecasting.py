@@ -76,6 +76,10 @@ class Series:
         return Windows(list(self.values[first:stop].T), self.context, horizon)
 
 
+def horizons(name: str) -> tuple[int, ...]:
+    return HORIZONS.get(name, (96, 192, 336, 720))
+
+
 def load_series(name: str, home: Home) -> Series:
     """ETT by months (12 / 4 / 4), the others 70 / 10 / 20 %."""
     if name.startswith("ETT"):
@@ -86,7 +90,10 @@ def load_series(name: str, home: Home) -> Series:
         length = len(data)
         train_end, valid_end = int(0.7 * length), length - int(0.2 * length)
     data = data[:length]
-    mean, std = data[:train_end].mean(0), data[:train_end].std(0)
+    # Weather says -9999 where a value is missing; published errors are in units of a standard
+    # deviation that takes these for values
+    scaled = np.nan_to_num(data[:train_end], nan=-9999.0)
+    mean, std = scaled.mean(0), scaled.std(0)
     values = (data - mean) / np.where(std > 0, std, 1.0)
     return Series(name, values, train_end, valid_end, CONTEXT.get(name, 336))
 
@@ -326,7 +333,7 @@ def planned(arguments: argparse.Namespace) -> list[list[Run]]:
     return [
         [
             {"task": task, "share": share, "horizon": horizon, "method": method, "seed": seed}
-            for horizon in HORIZONS.get(task, (96, 192, 336, 720))
+            for horizon in horizons(task)
             if arguments.horizons is None or horizon in arguments.horizons
             for method in arguments.methods
             if seed == 0 or method not in DETERMINISTIC

@@ -1,8 +1,18 @@
-"""The tables of forecasting.csv; benchmarks/tables.py puts them into the docs."""
+"""Write the tables of docs/forecasting.rst from the rows in results/forecasting.csv.
+
+python benchmarks/forecasting_tables.py [--results DIR]
+
+What stands between the markers ``begin NAME`` and ``end NAME`` is replaced, as by tables.py.
+"""
+
+import argparse
+from pathlib import Path
 
 import pandas as pd
+from forecasting import TASKS, horizons
+from probe import RESULTS
+from tables import ROOT, insert, restructured, signed, text
 
-SETS = ("ETTh1", "ETTm1", "Weather", "illness")
 METHODS = {
     "ridge": "ridge",
     "DLinear": "DLinear",
@@ -39,32 +49,41 @@ def wide(rows: pd.DataFrame, score: str) -> pd.DataFrame:
     return table
 
 
-def number(value: float, digits: int = 3) -> str:
-    return "" if pd.isna(value) else f"{value:.{digits}f}".replace("0.", ".", value.real < 1)
+def by_horizon(rows: pd.DataFrame, score: str) -> pd.DataFrame:
+    """Means over seeds; a row for each horizon and, where all are there, their mean."""
+    task = rows["task"].iloc[0]
+    table = wide(rows, score).groupby("horizon").mean().reindex(horizons(task))
+    return pd.concat([table, table.mean(skipna=False).to_frame("mean").T])
 
 
 def errors_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """MSE / MAE, means over seeds; a row for each horizon, and their mean where all are there."""
+    """MSE / MAE with the whole training part."""
     parts = []
-    for task in [name for name in SETS if name in set(rows["task"])]:
-        of_task = rows[(rows["task"] == task) & (rows["share"] == 1)]
-        scores = [wide(of_task, score).groupby("horizon").mean() for score in ("mse", "mae")]
-        scores = [pd.concat([s, s.mean(skipna=False).to_frame("mean").T]) for s in scores]
-        cells = scores[0].map(number) + " / " + scores[1].map(number)
-        cells = cells.where(scores[0].notna(), "")
+    for task, of_task in whole(rows).groupby("task", sort=False):
+        mse, mae = (by_horizon(of_task, score).map(text) for score in ("mse", "mae"))
+        cells = (mse + " / " + mae).where(mse != "", "")
         parts.append(cells.rename(index=lambda horizon, task=task: f"{task}, {horizon}"))
-    table = pd.concat(parts).fillna("")
-    return table[[name for name in METHODS if name in table]].rename(columns=METHODS)
+    return named(pd.concat(parts))
 
 
 def few_shot_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """MSE on ETTh1 with the first windows of the training part alone."""
+    """MSE with the first windows of the training part alone."""
     parts = []
-    for share in sorted(set(rows["share"]) - {1.0}):
-        scores = wide(rows[rows["share"] == share], "mse").groupby("horizon").mean()
-        scores = pd.concat([scores, scores.mean(skipna=False).to_frame("mean").T])
-        parts.append(scores.rename(index=lambda h, share=share: f"{share:.0%}, {h}").map(number))
-    return pd.concat(parts).fillna("").rename(columns=METHODS) if parts else pd.DataFrame()
+    for share, few in rows[rows["share"] < 1].groupby("share"):
+        scores = by_horizon(few, "mse").map(text)
+        parts.append(scores.rename(index=lambda h, share=share: f"{share:.0%}, {h}"))
+    return named(pd.concat(parts)) if parts else pd.DataFrame()
+
+
+def whole(rows: pd.DataFrame) -> pd.DataFrame:
+    """Runs with the whole training part, set by set."""
+    return rows[rows["share"] == 1].sort_values("task", key=lambda t: t.map(TASKS.index))
+
+
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """Methods in order, by their names in the docs; empty rows are left out."""
+    table = table.reindex(columns=[name for name in METHODS if name in table]).fillna("")
+    return table[(table != "").any(axis=1)].rename(columns=METHODS)
 
 
 def gains_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -79,7 +98,7 @@ def gains_table(rows: pd.DataFrame) -> pd.DataFrame:
             spread = f" ± {values.std():.4f}" if len(values) > 1 else ""
             name = f"{task}, {horizon}" if share == 1 else f"{task}, {horizon}, {share:.0%}"
             column = f"{METHODS[first]} − {METHODS[second]}"
-            table.append((name, column, f"{values.mean():+.4f}{spread}"))
+            table.append((name, column, f"{signed(values.mean())}{spread}"))
     cells = pd.DataFrame(table, columns=["run", "difference", "cell"])
     order = list(dict.fromkeys(cells["run"]))
     columns = list(dict.fromkeys(cells["difference"]))
@@ -89,9 +108,28 @@ def gains_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 def seconds_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Seconds of one core, for pre-training (once for all horizons) and for fitting a horizon."""
-    whole = rows[rows["share"] == 1]
-    means = whole.groupby(["task", "method"])[["pretrain_seconds", "fit_seconds"]].mean()
-    cells = means["pretrain_seconds"].map("{:.0f}".format) + " + "
-    cells += means["fit_seconds"].map("{:.0f}".format)
-    table = cells.unstack("method").reindex(index=[s for s in SETS if s in set(whole["task"])])
-    return table[[name for name in METHODS if name in table]].rename(columns=METHODS).fillna("")
+    groups = whole(rows).groupby(["task", "method"], sort=False)
+    means = groups[["pretrain_seconds", "fit_seconds"]].mean().round().astype(int).astype(str)
+    return named((means["pretrain_seconds"] + " + " + means["fit_seconds"]).unstack("method"))
+
+
+TABLES = {
+    "forecasting": errors_table,
+    "forecasting-gains": gains_table,
+    "forecasting-few": few_shot_table,
+    "forecasting-seconds": seconds_table,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the CSV file")
+    rows = pd.read_csv(parser.parse_args().results / "forecasting.csv")
+    for name, table in TABLES.items():
+        insert(ROOT / "docs" / "forecasting.rst", name, restructured(table(rows)))
+
+
+if __name__ == "__main__":
+    main()
