@@ -1,11 +1,15 @@
 """Self-supervised pre-training for time series, as scikit-learn and sktime estimators."""
 
+from typing import TYPE_CHECKING, Any
+
 from .classifier import SimMTMClassifier
 from .encoders import ConvEncoder, PatchEncoder, PointEncoder
-from .forecaster import SimMTMForecaster
 from .persistence import ArtifactError, load, save
 from .regressor import SimMTMRegressor
 from .transformer import SimMTMTransformer
+
+if TYPE_CHECKING:
+    from .forecaster import SimMTMForecaster
 
 __all__ = [
     "ArtifactError",
@@ -19,3 +23,12 @@ __all__ = [
     "load",
     "save",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the forecaster when it is asked for: sktime's forecasting takes long to import."""
+    if name == "SimMTMForecaster":
+        from .forecaster import SimMTMForecaster
+
+        return SimMTMForecaster
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
