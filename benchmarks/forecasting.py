@@ -12,7 +12,7 @@ An encoder is pre-trained once per set, share and seed, and all strategies and h
 it. "untrained", "auto-encoder" (own-view term alone), "other data" (pre-trained on another set, see
 `FOREIGN`) and "points" (the published encoder and objective) are linear probes, too. Writes
 results/forecasting.csv, a row for every run, and goes on where an earlier call stopped.
-``valid_mse`` is of the validation part.
+``valid_mse`` is of every seventh window of the validation part.
 """
 
 import argparse
@@ -54,6 +54,7 @@ POINTS = {
     "patience": None,
 }
 POINTS_WINDOWS = 5120
+VALID_STRIDE = 7  # between origins of the validation part, whose error is only for information
 CHUNK = 400  # origins that are forecast from at once
 
 Run = dict[str, object]
@@ -311,10 +312,12 @@ METHODS: dict[str, Callable[[Prepared, int], Fitted]] = {
 # -- runs -----------------------------------------------------------------------------------------
 
 
-def errors(series: Series, start: int, stop: int, horizon: int, predict: Predict) -> list[float]:
-    """Mean squared and mean absolute error over all windows with targets from start to stop."""
+def errors(
+    series: Series, start: int, stop: int, horizon: int, predict: Predict, stride: int = 1
+) -> list[float]:
+    """Mean squared and mean absolute error over the windows with targets from start to stop."""
     values = series.values[start - series.context : stop]
-    origins = np.arange(series.context, len(values) - horizon + 1)
+    origins = np.arange(series.context, len(values) - horizon + 1, stride)
     squared = absolute = 0.0
     for chunk in np.array_split(origins, -(-len(origins) // CHUNK)):
         # what the forecasts of a chunk can see, and what they are compared with
@@ -356,7 +359,9 @@ def measured(runs: list[Run], home: Home) -> Iterator[tuple[Run, list[Row]]]:
         start = time.perf_counter()
         mse, mae = errors(series, series.valid_end, len(series.values), horizon, fitted.predict)
         predict_seconds = time.perf_counter() - start
-        valid_mse, _ = errors(series, series.train_end, series.valid_end, horizon, fitted.predict)
+        valid_mse, _ = errors(
+            series, series.train_end, series.valid_end, horizon, fitted.predict, VALID_STRIDE
+        )
         row = {
             "mse": round(mse, 5),
             "mae": round(mae, 5),

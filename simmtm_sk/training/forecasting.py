@@ -22,7 +22,7 @@ from .pretraining import isolated_randomness
 MOST_TRAINED, MOST_HELD_OUT = 60_000, 20_000  # windows behind a closed form
 MOST_EVALUATED = 4_096  # windows behind the choice of an epoch
 MOST_RESIDUALS = 2_000  # windows behind the quantiles
-TOKEN_SCALES = (0.0, 0.1, 0.3, 1.0)  # 0 is the ridge on the window alone
+TOKEN_SCALES = (0.0, 0.1, 0.3, 1.0, 3.0)  # 0 is the ridge on the window alone
 NETWORK_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a trained network, the rest is the ridge's
 CAUTIOUS_PENALTY = 1.0  # where nothing can be held out
 FEWEST_TRAINED = 10  # windows, below which nothing is learned if nothing can be held out
