@@ -52,6 +52,13 @@ class EncoderUser(SktimeSklearnBridge, SafeArtifactMixin):
 
     transformer: Any
     strategy: str
+    num_epochs: int | str
+    batch_size: int
+    lr: float
+    encoder_lr_share: float
+    weight_decay: float
+    patience: int | None
+    verbose: int
     transformer_: SimMTMTransformer
 
     def _default_transformer(self, values: Values) -> SimMTMTransformer:
@@ -101,6 +108,25 @@ class EncoderUser(SktimeSklearnBridge, SafeArtifactMixin):
         encoder.set_callbacks(*getattr(self, "_skl_callbacks", []))
         fitted: SimMTMTransformer = encoder.fit(values)
         return fitted
+
+    def _plan(self, epochs: tuple[int, int], seed: int) -> Plan:
+        """Return how to fine-tune; ``epochs`` are all, and those between evaluations."""
+        return Plan(
+            n_epochs=epochs[0],
+            batch_size=int(self.batch_size),
+            lr=float(self.lr),
+            weight_decay=float(self.weight_decay),
+            seed=seed,
+            encoder_lr_share=float(self.encoder_lr_share),
+            patience=self.patience,
+            evaluate_every=epochs[1],
+        )
+
+    def _show(self, record: dict[str, float]) -> bool:
+        """Print a record of fine-tuning if asked to; never stops it."""
+        if self.verbose:
+            print(f"[SimMTM] fine-tuning, {format_record(record)}")
+        return False
 
     # -- saving, see persistence.py ---------------------------------------------------------------
 
@@ -198,17 +224,7 @@ class PretrainedEstimator(EncoderUser):
         rows = encoder._rows(values, device)
         held_out = stratified_part(strata, self.validation_fraction, seed)
         n_train = len(values) - len(held_out)
-        n_epochs, evaluate_every = finetuning_epochs(self.num_epochs, n_train, self.batch_size)
-        plan = Plan(
-            n_epochs=n_epochs,
-            batch_size=int(self.batch_size),
-            lr=float(self.lr),
-            weight_decay=float(self.weight_decay),
-            seed=seed,
-            encoder_lr_share=float(self.encoder_lr_share),
-            patience=self.patience,
-            evaluate_every=evaluate_every,
-        )
+        plan = self._plan(finetuning_epochs(self.num_epochs, n_train, self.batch_size), seed)
         center, spread = standardization(E) if start is None else (start.center, start.spread)
         with isolated_randomness(seed):
             model = Supervised(
@@ -226,11 +242,6 @@ class PretrainedEstimator(EncoderUser):
             model.head.weight.copy_(torch.as_tensor(coef))
             model.head.bias.copy_(torch.as_tensor(bias))
 
-        def on_epoch(record: dict[str, float]) -> bool:
-            if self.verbose:
-                print(f"[SimMTM] fine-tuning, {format_record(record)} of {n_epochs} epochs")
-            return False
-
         self.history_, _ = finetune(
             model,
             rows,
@@ -240,7 +251,7 @@ class PretrainedEstimator(EncoderUser):
             torch.as_tensor(held_out),
             plan,
             autocast=autocast_dtype(encoder.precision, device),
-            on_epoch=on_epoch,
+            on_epoch=self._show,
         )
         weight, bias = (p.detach().double().numpy() for p in model.head.parameters())
         return LinearHead(center, spread, weight, bias)

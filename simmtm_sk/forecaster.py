@@ -35,7 +35,6 @@ from .interop.timeline import (
 from .nn.forecast import NORMALIZATIONS, Forecast, normalized
 from .nn.normalization import visible_statistics
 from .training.forecasting import Task, error_unit, fit_forecast
-from .training.loop import Plan, format_record
 from .training.settings import draw_seed, forecasting_epochs, resolve_device
 from .transformer import SimMTMTransformer
 
@@ -290,23 +289,6 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         task = Task(windows, spread, train, held_out)
         if encoder is None:
             encoder = self._encoder(columns, context_length, seed)
-        n_epochs, evaluate_every = forecasting_epochs(self.num_epochs, len(train), self.batch_size)
-        plan = Plan(
-            n_epochs=n_epochs,
-            batch_size=int(self.batch_size),
-            lr=float(self.lr),
-            weight_decay=float(self.weight_decay),
-            seed=seed,
-            encoder_lr_share=float(self.encoder_lr_share),
-            patience=self.patience,
-            evaluate_every=evaluate_every,
-        )
-
-        def on_epoch(record: dict[str, float]) -> bool:
-            if self.verbose:
-                print(f"[SimMTM] fine-tuning, {format_record(record)} of {n_epochs} epochs")
-            return False
-
         fitted = fit_forecast(
             task,
             encoder.network_,
@@ -314,8 +296,8 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
             self.normalization,
             self.refit,
             float(self.dropout),
-            plan,
-            on_epoch,
+            self._plan(forecasting_epochs(self.num_epochs, len(train), self.batch_size), seed),
+            self._show,
         )
         encoder.network_ = fitted.model.network
         self.transformer_ = encoder
