@@ -43,6 +43,21 @@ CALLS = {
         "classifier = SimMTMClassifier(random_state=0).fit(X, y)",
         "classifier.predict(X_many)",
     ),
+    "SimMTMForecaster: fit and predict, airline": (
+        "from simmtm_sk import SimMTMForecaster\n"
+        "from sktime.datasets import load_airline\n"
+        "y = load_airline()",
+        "SimMTMForecaster(random_state=0).fit(y, fh=range(1, 13)).predict()",
+    ),
+    "SimMTMForecaster: 2 000 origins of seven columns, 96 steps ahead": (
+        "import numpy as np\n"
+        "from simmtm_sk import SimMTMForecaster, SimMTMTransformer\n"
+        "y = np.random.default_rng(0).normal(size=(4_000, 7)).cumsum(0)\n"
+        "forecaster = SimMTMForecaster(context_length=336, random_state=0)\n"
+        "forecaster.set_params(transformer=SimMTMTransformer(num_epochs=0))\n"
+        "forecaster.fit(y[:2_000], fh=range(1, 97))",
+        "forecaster.predict_rolling(y, origins=range(1_500, 3_500))",
+    ),
 }
 SCRIPT = """
 import time
