@@ -64,7 +64,8 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         * "fine-tune": encoder and head are trained; the forecast is a weighted mean of theirs and
           of the ridge on the window, with weights chosen on held-out windows.
         * "linear-probe": the encoder stays as it is; one ridge on window and representations.
-        * "probe-then-fine-tune": from the linear probe on, small steps.
+        * "probe-then-fine-tune": from the linear probe on, at a tenth of the learning rate; undone
+          if no epoch is better on held-out windows.
         * "from-scratch": as "fine-tune", from the encoder's initial weights; the control.
     context_length : int >= 2 or "auto", default="auto"
         Points that a forecast is made from. "auto" is a third of what the shortest series has

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -24,6 +24,7 @@ MOST_EVALUATED = 4_096  # windows behind the choice of an epoch
 MOST_RESIDUALS = 2_000  # windows behind the quantiles
 TOKEN_SCALES = (0.0, 0.1, 0.3, 1.0, 3.0)  # 0 is the ridge on the window alone
 NETWORK_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a trained network, the rest is the ridge's
+SMALL_STEPS = 0.1  # share of the learning rate that a solved head is trained on with
 CAUTIOUS_PENALTY = 1.0  # where nothing can be held out
 FEWEST_TRAINED = 10  # windows, below which nothing is learned if nothing can be held out
 CRITERION = "last"  # the weighting of all choices: errors in the unit of the series
@@ -479,13 +480,14 @@ def _improve(
     plan: Plan,
     on_epoch: Callable[[dict[str, float]], bool] | None,
 ) -> History:
-    """Fine-tune, and go back to the start if no epoch was better than it."""
+    """Fine-tune with small steps, and go back to the start if no epoch was better than it."""
     evaluated = thinned(task.held_out, MOST_EVALUATED)
     if not len(evaluated):
         return []  # nothing could tell whether a step was an improvement
     start = copy.deepcopy(model.state_dict())
     error = held_out_error(model, task, evaluated)
-    history, _ = finetune_forecast(model, task, plan, on_epoch)
+    small = replace(plan, lr=SMALL_STEPS * plan.lr)
+    history, _ = finetune_forecast(model, task, small, on_epoch)
     if held_out_error(model, task, evaluated) >= error:
         model.load_state_dict(start)
     return history
