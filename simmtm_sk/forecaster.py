@@ -114,7 +114,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         What the held-out windows decided.
     history_ : list of dict
         Records of fine-tuning; empty for "linear-probe".
-    residuals_ : ndarray, shape (n, horizon_)
+    residuals_ : ndarray, shape (n, horizon)
         Errors on held-out windows behind intervals, in units between the standard deviations of
         context and series; larger than they were where the windows are few, see
         `simmtm_sk.training.forecasting.widening`.
