@@ -264,8 +264,9 @@ def fit_dlinear(task: Prepared, horizon: int) -> Fitted:
 
     def loss(model: torch.nn.Module, index: Index) -> torch.Tensor:
         place = windows.series[index], windows.origin[index]
-        forecast = model(windows.contexts(*place).float())
-        return (forecast - windows.targets(*place).float()).square().mean()
+        forecast = model(windows.contexts(*place).float().nan_to_num(0.0))
+        error = forecast - windows.targets(*place).float()
+        return error.nan_to_num(0.0).square().mean()
 
     start = time.perf_counter()
     torch.manual_seed(task.seed)

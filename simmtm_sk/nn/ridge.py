@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-PENALTIES = tuple(10.0 ** (k / 2) for k in range(-12, 5))
+PENALTIES = tuple(10.0 ** (k / 2) for k in range(-12, 9))
 
 
 class Moments:
