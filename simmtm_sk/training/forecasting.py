@@ -21,6 +21,7 @@ from .pretraining import isolated_randomness
 
 MOST_TRAINED, MOST_HELD_OUT = 60_000, 20_000  # windows behind a closed form
 MOST_EVALUATED = 4_096  # windows behind the choice of an epoch
+FEWEST_INDEPENDENT = 10  # held-out windows, below which the errors of all steps are put together
 MOST_RESIDUALS = 2_000  # windows behind the quantiles
 TOKEN_SCALES = (0.0, 0.1, 0.3, 1.0, 3.0)  # 0 is the ridge on the window alone
 NETWORK_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a trained network, the rest is the ridge's
@@ -250,7 +251,11 @@ def fit_forecast(
             else:
                 _set_window(model, final, share)
     model.cpu()
-    return Fitted(model, errors.cpu() * widening(task), error_series, choices, history)
+    errors = errors.cpu() * widening(task)
+    if len(task.held_out) and independent_windows(task) < FEWEST_INDEPENDENT:
+        errors = pooled_errors(errors)
+        error_series = np.zeros(len(errors), np.intp)
+    return Fitted(model, errors, error_series, choices, history)
 
 
 # -- the closed form ------------------------------------------------------------------------------
@@ -576,9 +581,48 @@ def widening(task: Task) -> float:
     """
     if not len(task.held_out):
         return 1.0
-    counts = np.bincount(task.windows.series[task.held_out])
-    n = float(np.ceil(counts / task.windows.horizon).sum())
+    n = independent_windows(task)
     return float(np.sqrt((n + 1) / max(n - 1, 0.5)))
+
+
+def independent_windows(task: Task) -> float:
+    """Return how many of the held-out windows have no target in common."""
+    counts = np.bincount(task.windows.series[task.held_out])
+    return float(np.ceil(counts / task.windows.horizon).sum())
+
+
+def pooled_errors(errors: Tensor) -> Tensor:
+    """Return what errors every step may have, where few windows cannot tell for each of them.
+
+    The errors of all steps in units of the root mean square up to their step, in both directions,
+    times that of each step.
+
+    Parameters
+    ----------
+    errors : Tensor, shape (n, horizon)
+        NaN where unknown.
+
+    Returns
+    -------
+    Tensor, shape (m, horizon)
+
+    Examples
+    --------
+    >>> import torch
+    >>> pooled_errors(torch.tensor([[1.0, 7.0]]))
+    tensor([[ 1.0000,  5.0000],
+            [ 1.4000,  7.0000],
+            [-1.0000, -5.0000],
+            [-1.4000, -7.0000]])
+    """
+    observed = ~errors.isnan()
+    squares = errors.square().masked_fill(~observed, 0).sum(0).cumsum(0)
+    scale = (squares / observed.sum(0).cumsum(0).clamp(min=1)).sqrt()
+    relative = (errors / scale.masked_fill(scale == 0, 1))[observed]
+    if not len(relative):
+        return errors
+    chosen = relative[torch.as_tensor(thinned(np.arange(len(relative)), MOST_RESIDUALS // 2))]
+    return torch.cat([chosen, -chosen])[:, None] * scale
 
 
 def error_unit(relative: Tensor) -> Tensor:

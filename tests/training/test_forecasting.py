@@ -16,6 +16,7 @@ from simmtm_sk.nn.model import Objective, SimMTM
 from simmtm_sk.nn.ridge import PENALTIES, solve
 from simmtm_sk.training import forecasting
 from simmtm_sk.training.forecasting import (
+    FEWEST_INDEPENDENT,
     FEWEST_TRAINED,
     N_BLOCKS,
     ClosedForm,
@@ -25,8 +26,10 @@ from simmtm_sk.training.forecasting import (
     error_unit,
     fit_forecast,
     held_out_error,
+    independent_windows,
     interpolated,
     network_share,
+    pooled_errors,
     residuals,
     widening,
 )
@@ -446,7 +449,25 @@ def test_errors_on_few_windows_count_as_larger():
     assert widening(given) == pytest.approx((5 / 3) ** 0.5)
     fitted = fit("linear-probe", given)
     bare, _ = residuals(fitted.model, given)
-    torch.testing.assert_close(fitted.residuals, bare * (5 / 3) ** 0.5)
+    torch.testing.assert_close(fitted.residuals, pooled_errors(bare * (5 / 3) ** 0.5))
+
+
+def test_errors_on_many_windows_are_taken_as_they_are():
+    given = task(seasons(400))
+    assert independent_windows(given) >= FEWEST_INDEPENDENT
+    fitted = fit("linear-probe", given)
+    bare, series = residuals(fitted.model, given)
+    torch.testing.assert_close(fitted.residuals, bare * widening(given))
+    np.testing.assert_array_equal(fitted.residual_series, series)
+
+
+def test_pooled_errors_have_the_size_of_their_step_and_no_direction():
+    errors = torch.tensor([[3.0, torch.nan, 5.0], [-3.0, 3.0, 4.0]])
+    scale = [3, 3, np.sqrt((3 * 9 + 25 + 16) / 5)]
+    got = pooled_errors(errors).numpy()
+    relative = np.array([1, 5 / scale[2], -1, 1, 4 / scale[2]])
+    np.testing.assert_allclose(got, np.r_[relative, -relative][:, None] * scale, rtol=1e-6)
+    assert pooled_errors(torch.full((2, 3), torch.nan)).isnan().all()
 
 
 def test_with_nothing_held_out_errors_are_those_of_the_last_value_in_both_directions():
