@@ -116,6 +116,30 @@ def few_shot(points: int) -> type[SimMTMForecaster]:
     return FewShotForecaster
 
 
+def split(task: "Prepared", horizon: int) -> tuple[Windows, Index, Index]:
+    """All windows, and the numbers of those to train on and of those to choose on."""
+    series = task.series
+    windows = series.windows(0, series.valid_end, horizon)
+    end = train_points(series, horizon, task.share)
+    trained = np.flatnonzero(windows.origin + horizon <= end)
+    return windows, trained, np.flatnonzero(windows.origin >= series.train_end)
+
+
+def rolling(
+    context: int, horizon: int, forecast: Callable[[torch.Tensor], torch.Tensor]
+) -> "Predict":
+    """Forecast from many origins by a function of contexts, (n, context) -> (n, horizon)."""
+
+    def predict(values: np.ndarray, origins: np.ndarray) -> np.ndarray:
+        parts = Windows(list(values.T), context, horizon)
+        columns = np.tile(np.arange(values.shape[1]), len(origins))
+        with torch.no_grad():
+            made = forecast(parts.contexts(columns, np.repeat(origins, values.shape[1])))
+        return made.double().numpy().reshape(len(origins), -1, horizon).transpose(0, 2, 1)
+
+    return predict
+
+
 # -- methods --------------------------------------------------------------------------------------
 
 Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]  # series, origins -> forecasts
@@ -205,24 +229,18 @@ def fit_ridge(task: Prepared, horizon: int) -> Fitted:
     from simmtm_sk.nn.forecast import normalized
     from simmtm_sk.training.forecasting import Task, best_normalization, window_ridge
 
-    series = task.series
-    windows = series.windows(0, series.valid_end, horizon)
-    ends = windows.origin + horizon
-    trained = np.flatnonzero(ends <= train_points(series, horizon, task.share))
-    held_out = np.flatnonzero(windows.origin >= series.train_end)
+    windows, trained, held_out = split(task, horizon)
     start = time.perf_counter()
-    problem = Task(windows, np.ones(series.values.shape[1]), trained, held_out)
+    problem = Task(windows, np.ones(task.series.values.shape[1]), trained, held_out)
     name = best_normalization(problem)
     fit = window_ridge(problem, name)
     seconds = time.perf_counter() - start
 
-    def predict(values: np.ndarray, origins: np.ndarray) -> np.ndarray:
-        parts = Windows(list(values.T), series.context, horizon)
-        columns = np.tile(np.arange(values.shape[1]), len(origins))
-        context = normalized(parts.contexts(columns, np.repeat(origins, values.shape[1])), name)
-        forecast = context.center + context.scale * (context.window @ fit.coef.T + fit.intercept)
-        return forecast.numpy().reshape(len(origins), -1, horizon).transpose(0, 2, 1)
+    def forecast(contexts: torch.Tensor) -> torch.Tensor:
+        context = normalized(contexts, name)
+        return context.center + context.scale * (context.window @ fit.coef.T + fit.intercept)
 
+    predict = rolling(task.series.context, horizon, forecast)
     return Fitted(predict, seconds, choices=f"normalization={name} penalty={fit.penalty}")
 
 
@@ -255,11 +273,7 @@ class DLinear(torch.nn.Module):
 
 def fit_dlinear(task: Prepared, horizon: int) -> Fitted:
     """Trained as the encoder is: same loop, same number of steps, best epoch on validation."""
-    series = task.series
-    windows = series.windows(0, series.valid_end, horizon)
-    ends = windows.origin + horizon
-    trained = np.flatnonzero(ends <= train_points(series, horizon, task.share))
-    held_out = np.flatnonzero(windows.origin >= series.train_end)
+    windows, trained, held_out = split(task, horizon)
     held_out = held_out[:: max(1, len(held_out) // 4096)]
 
     def loss(model: torch.nn.Module, index: Index) -> torch.Tensor:
@@ -270,7 +284,7 @@ def fit_dlinear(task: Prepared, horizon: int) -> Fitted:
 
     start = time.perf_counter()
     torch.manual_seed(task.seed)
-    model = DLinear(series.context, horizon)
+    model = DLinear(task.series.context, horizon)
     steps = -(-len(trained) // 128)
     plan = Plan(max(1, round(2000 / steps)), 128, 1e-3, 0.01, task.seed, patience=3)
     train(
@@ -283,14 +297,7 @@ def fit_dlinear(task: Prepared, horizon: int) -> Fitted:
     )
     seconds = time.perf_counter() - start
 
-    def predict(values: np.ndarray, origins: np.ndarray) -> np.ndarray:
-        parts = Windows(list(values.T), series.context, horizon)
-        columns = np.tile(np.arange(values.shape[1]), len(origins))
-        context = parts.contexts(columns, np.repeat(origins, values.shape[1]))
-        with torch.no_grad():
-            forecast = model(context.float()).double().numpy()
-        return forecast.reshape(len(origins), -1, horizon).transpose(0, 2, 1)
-
+    predict = rolling(task.series.context, horizon, lambda contexts: model(contexts.float()))
     return Fitted(predict, seconds)
 
 

@@ -221,8 +221,9 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
     def _pretrain(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> SimMTMForecaster:
         self._validate_params()
         seed = draw_seed(self.random_state)
-        context_length = self._resolved_context(instances(y), 1)
-        values = pretraining_windows(_columns(instances(y)), context_length)
+        seen = instances(y)
+        context_length = self._resolved_context(seen, 1)
+        values = pretraining_windows(_columns(seen), context_length)
         last = getattr(self, "pretrained_", None)
         if last is None and self._is_frozen():
             last = copy.deepcopy(self._template(values))

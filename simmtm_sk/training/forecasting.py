@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..data.windows import Index, Windows, thinned
-from ..nn.forecast import NORMALIZATIONS, Forecast, Normalized, carried_forward, normalized
+from ..nn.forecast import NORMALIZATIONS, Forecast, Normalized, normalized
 from ..nn.model import SimMTM
+from ..nn.normalization import interpolated
 from ..nn.ridge import Moments, RidgeFit, choose, merged, solve
 from .loop import History, Plan, train
 from .pretraining import isolated_randomness
@@ -121,32 +122,9 @@ class Batch:
         if bool(self.observed.all()):
             return self.target
         last = self.context.window[:, -1:]
-        joined = torch.cat([last, self.target.masked_fill(~self.observed, torch.nan)], 1)
-        return interpolated(joined)[:, 1:].masked_fill(self.relative == 0, 0)
-
-
-def interpolated(values: Tensor) -> Tensor:
-    """Fill gaps (NaN) linearly, those at either end with the nearest observed value.
-
-    Examples
-    --------
-    >>> import torch
-    >>> interpolated(torch.tensor([[1.0, torch.nan, 3.0, torch.nan]])).tolist()
-    [[1.0, 2.0, 3.0, 3.0]]
-    """
-    missing = values.isnan()
-    position = torch.arange(values.shape[1], device=values.device, dtype=values.dtype)
-    places = position.expand_as(values).masked_fill(missing, torch.nan)
-    before, behind = _neighbors(places)
-    low, high = _neighbors(values)
-    share = ((position - before) / (behind - before).clamp(min=1)).clamp(0, 1)
-    return torch.where(missing, low + share * (high - low), values)
-
-
-def _neighbors(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the nearest observed values before and behind; at either end twice the same one."""
-    before, behind = carried_forward(values), carried_forward(values.flip(1)).flip(1)
-    return torch.where(before.isnan(), behind, before), torch.where(behind.isnan(), before, behind)
+        known = torch.cat([torch.ones_like(last, dtype=torch.bool), self.observed], 1)
+        filled = interpolated(torch.cat([last, self.target], 1), known)
+        return filled[:, 1:].masked_fill(self.relative == 0, 0)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from simmtm_sk import PatchEncoder
 from simmtm_sk.data.windows import Windows
 from simmtm_sk.nn.forecast import NORMALIZATIONS, Forecast
 from simmtm_sk.nn.model import Objective, SimMTM
+from simmtm_sk.nn.normalization import interpolated
 from simmtm_sk.nn.ridge import PENALTIES, solve
 from simmtm_sk.training import forecasting
 from simmtm_sk.training.forecasting import (
@@ -27,7 +28,6 @@ from simmtm_sk.training.forecasting import (
     fit_forecast,
     held_out_error,
     independent_windows,
-    interpolated,
     network_share,
     pooled_errors,
     residuals,
@@ -105,8 +105,10 @@ def test_interpolated_equals_pandas(missing):
     values = np.where(draw.random((30, 9)) < missing, np.nan, draw.normal(size=(30, 9)))
     values[:, 4] = 1.0  # at least one value in each row
     expected = pd.DataFrame(values.T).interpolate(limit_direction="both").to_numpy().T
-    np.testing.assert_allclose(interpolated(torch.tensor(values)), expected, atol=1e-12)
-    assert interpolated(torch.full((1, 3), torch.nan)).isnan().all()
+    given = torch.tensor(values)
+    np.testing.assert_allclose(interpolated(given, ~given.isnan()), expected, atol=1e-12)
+    nothing = torch.full((1, 3), torch.nan)
+    assert (interpolated(nothing, ~nothing.isnan()) == 0).all()
 
 
 @every_normalization
