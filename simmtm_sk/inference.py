@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from .data import CHUNK, Rows
+from .data import Panel, Rows, chunks
 from .nn.heads import owner_means
 from .nn.masking import geometric_mask, masked_views
 from .nn.model import SimMTM
 from .nn.normalization import levels, visible_statistics
+from .nn.parts import worker_threads
 
-Values = NDArray[np.floating[Any]]
 RowFunction = Callable[[SimMTM, Tensor, Tensor, Tensor | None], Tensor]
 
 _POINTS_PER_BATCH = 1 << 15  # bounds the memory of the activations, whatever the length
@@ -33,12 +31,8 @@ def over_rows(network: SimMTM, rows: Rows, dtype: torch.dtype, function: RowFunc
         copied = copied.double()
     batch_size = max(1, _POINTS_PER_BATCH // rows.length)
     batches = torch.arange(len(rows), device=rows.device).tensor_split(-(-len(rows) // batch_size))
-    results = []
-    with torch.inference_mode():
-        for index in batches:
-            values, observed, within = rows.gather(index)
-            results.append(function(copied, values, observed, within).cpu())
-    return torch.cat(results)
+    with worker_threads(rows.device), torch.inference_mode():
+        return torch.cat([function(copied, *rows.gather(index)).cpu() for index in batches])
 
 
 def mean_over_windows(results: Tensor, rows: Rows, n_series: int) -> Tensor:
@@ -51,28 +45,32 @@ def mean_over_windows(results: Tensor, rows: Rows, n_series: int) -> Tensor:
     return owner_means(results, torch.as_tensor(rows.series), n_series)
 
 
-def all_levels(values: Values) -> Tensor:
+def all_levels(values: Panel) -> Tensor:
     """Return `levels` of whole series: (n_series, 2 * n_channels)."""
-    step = max(1, CHUNK // values[0].size)
-    chunks = (torch.tensor(values[i : i + step].copy()) for i in range(0, len(values), step))
-    return torch.cat([levels(chunk, ~chunk.isnan()) for chunk in chunks])
+    n_series, n_channels, length = values.shape
+    # results that are kept one by one between large temporaries would fragment the memory
+    found = np.empty((n_series, 2 * n_channels), values.dtype)
+    for part in chunks(n_series, n_channels * length):
+        chunk = torch.from_numpy(values[part].copy())
+        found[part] = levels(chunk, ~chunk.isnan())
+    return torch.from_numpy(found)
 
 
-def missing_shares(values: Values) -> Tensor:
+def missing_shares(values: Panel) -> Tensor:
     """Mean share of a series that is missing before its end, in every channel: (n_channels,).
 
     Of the series that have anything in the channel.
     """
-    step = max(1, CHUNK // values[0].size)
-    n_series, total = 0, 0.0
-    for i in range(0, len(values), step):
-        observed = ~np.isnan(values[i : i + step])
-        length = (observed.any(1) * np.arange(1, observed.shape[2] + 1)).max(1)
-        shares = 1 - observed.sum(2) / np.maximum(1, length)[:, None]
+    n_series, n_channels, length = values.shape
+    total, count = np.zeros(n_channels), np.zeros(n_channels, np.intp)
+    for part in chunks(n_series, n_channels * length):
+        observed = ~np.isnan(values[part])
+        ends = (observed.any(1) * np.arange(1, length + 1)).max(1)
+        shares = 1 - observed.sum(2) / np.maximum(1, ends)[:, None]
         known = observed.any(2)
-        total = total + (shares * known).sum(0)
-        n_series = n_series + known.sum(0)
-    return torch.as_tensor(total / np.maximum(1, n_series))
+        total += (shares * known).sum(0)
+        count += known.sum(0)
+    return torch.as_tensor(total / np.maximum(1, count))
 
 
 def hidden_error(network: SimMTM, rows: Rows, dtype: torch.dtype) -> float:
@@ -95,7 +93,7 @@ def hidden_error(network: SimMTM, rows: Rows, dtype: torch.dtype) -> float:
     return float(total / count) if count else float("nan")
 
 
-def rebuilt_values(network: SimMTM, values: Values, rows: Rows, dtype: torch.dtype) -> Tensor:
+def rebuilt_values(network: SimMTM, values: Panel, rows: Rows, dtype: torch.dtype) -> Tensor:
     """Every series decoded from its own visible points, in its own units: the shape of ``values``.
 
     Points that several windows cover get the mean; points behind the end of a series are NaN.
@@ -111,14 +109,14 @@ def rebuilt_values(network: SimMTM, values: Values, rows: Rows, dtype: torch.dty
     total = torch.zeros(values.shape, dtype=dtype)
     count = torch.zeros(values.shape, dtype=dtype)
     for i, (series, start) in enumerate(zip(rows.series, rows.start, strict=True)):
-        source = torch.tensor(values[series, :, start : start + rows.length].copy())
-        mean, std = visible_statistics(source, ~source.isnan())
+        source, observed, _ = rows.gather(torch.tensor([i], device=rows.device))
+        mean, std = (x[0].cpu() for x in visible_statistics(source, observed))
         inside = ~windows[i].isnan()
         piece = (windows[i] * std + mean).masked_fill(~inside, 0).to(dtype)
         total[series, :, start : start + rows.length] += piece
         count[series, :, start : start + rows.length] += inside
     # a gap longer than a window has nothing to be rebuilt from: the mean
-    everything = torch.tensor(values.copy())
+    everything = torch.from_numpy(np.array(values))
     mean, _ = visible_statistics(everything, ~everything.isnan())
     inside = torch.arange(values.shape[2]) < torch.as_tensor(rows.ends)[:, None, None]
     return torch.where((count == 0) & inside, mean.to(dtype), total / count)

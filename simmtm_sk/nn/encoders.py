@@ -65,8 +65,8 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor, within: Tensor | None) -> Tensor:
         """(n_rows, length, d_model) -> the same shape; what lies in the padding stays zero."""
-        h = self.conv(_cut(F.gelu(self.norm(x)), within))
-        return _cut(x + self.dropout(h), within)
+        h = self.dropout(self.conv(_cut(F.gelu(self.norm(x)), within)))
+        return _cut(h.add_(x), within)  # in place: backward does not need what a convolution gave
 
 
 def _cut(x: Tensor, within: Tensor | None) -> Tensor:
@@ -101,7 +101,9 @@ class DilatedConvNet(nn.Module):
         hidden = (~visible).to(values.dtype)
         if within is not None:
             hidden = hidden.masked_fill(~within[:, None], 0)
-        x = self.stem(torch.cat([values, hidden], 1).transpose(1, 2))
+        # points first from here on: a stem that sees channels first hands that layout down, and
+        # every norm would copy
+        x = self.stem(torch.cat([values, hidden], 1).transpose(1, 2).contiguous())
         x = _cut(x + self.level(level)[:, None], within)
         layers = [x]
         for block in self.blocks:

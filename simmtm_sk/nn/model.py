@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,7 @@ from .objective import (
     constraint_loss,
     reconstruction_loss,
 )
+from .parts import in_parts
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,12 @@ class SimMTM(nn.Module):
         self.objective = objective
         self.backbone = backbone
         d_model, patch_length = int(backbone.d_model), int(backbone.patch_length)  # type: ignore[arg-type]
-        self.patch_length = patch_length
+        self.d_model, self.patch_length = d_model, patch_length
         self.projector = Projector(d_model, projection_dim)
         self.decoder = Decoder(d_model, n_channels, patch_length)
+        # an average of decoded rows is the decoded average, the decoder being linear and weights
+        # summing to one; where points are narrower than tokens it is the cheaper one
+        self.decodes_first = n_channels * patch_length < d_model
         self.level = LevelScaler(n_channels)
         learned = objective.constraint_weight == "learned"
         self.loss_weights = LearnedLossWeights(2) if learned else None
@@ -69,6 +74,10 @@ class SimMTM(nn.Module):
     def dtype(self) -> torch.dtype:
         """Precision of the weights."""
         return self.decoder.linear.weight.dtype
+
+    def layer_size(self, rows: Tensor) -> int:
+        """Numbers in a layer for ``rows`` of shape (n_rows, C, L)."""
+        return len(rows) * -(-rows.shape[-1] // self.patch_length) * self.d_model
 
     def layers(self, values: Tensor, visible: Tensor, within: Tensor | None) -> list[Tensor]:
         """Run the encoder on ``values``, normalised by what is visible.
@@ -101,39 +110,52 @@ class SimMTM(nn.Module):
         dict of scalar tensors
             "reconstruction", "constraint", "own_view" (where it has a weight), and "total".
         """
-        rows = 1 + len(views) // len(values)
-        row_within = None if within is None else within.repeat(rows, 1)
+        n_series, length = len(values), values.shape[-1]
         visible = torch.cat([observed, views])
-        points = self.layers(values.repeat(rows, 1, 1), visible, row_within)[-1]
-        tokens = token_mask(row_within, self.patch_length)
-        if tokens is not None:  # nothing behind a series' end is a neighbour's point
-            points = points.masked_fill(~tokens[..., None], 0)
-        series = self.projector(points, tokens)
+        original = torch.arange(len(visible), device=values.device) % n_series
+
+        def encode(rows: slice) -> tuple[Tensor, Tensor]:
+            of = original[rows]
+            row_within = None if within is None else within[of]
+            points = self.layers(values[of], visible[rows], row_within)[-1]
+            tokens = token_mask(row_within, self.patch_length)
+            if tokens is not None:  # nothing behind a series' end is a neighbour's point
+                points = points.masked_fill(~tokens[..., None], 0)
+            series = self.projector(points, tokens)
+            return self.decoder(points, length) if self.decodes_first else points, series
+
+        rebuilt, series = in_parts(encode, len(visible), self.layer_size(visible), self)
         # similarities and softmax need all digits, also where the encoder ran in bfloat16
         with torch.autocast(values.device.type, enabled=False):
             target = normalize(values, observed).to(self.dtype)
-            return self._terms(points.to(self.dtype), series.to(self.dtype), target, observed)
+            return self._terms(rebuilt.to(self.dtype), series.to(self.dtype), target, observed)
 
     def _terms(
-        self, points: Tensor, series: Tensor, target: Tensor, observed: Tensor
+        self, rows: Tensor, series: Tensor, target: Tensor, observed: Tensor
     ) -> dict[str, Tensor]:
-        n_series, length = len(target), target.shape[-1]
-        n_views = len(points) // n_series - 1
+        """Compare what is rebuilt from ``rows``, decoded already if ``decodes_first``."""
+        n_series = len(target)
+        n_views = len(rows) // n_series - 1
         tau = self.objective.temperature
-        aggregated = aggregate_neighbors(points, series, n_series, tau)
+        aggregated = aggregate_neighbors(rows, series, n_series, tau)
         losses = {
             "reconstruction": reconstruction_loss(
-                self.decoder(aggregated, length), target, observed
+                self._decoded(aggregated, target), target, observed
             ),
             "constraint": constraint_loss(series, n_series, tau),
         }
         if self.objective.own_view_weight > 0:
-            rebuilt = self.decoder(points[n_series:], length)
             losses["own_view"] = reconstruction_loss(
-                rebuilt, target.repeat(n_views, 1, 1), observed.repeat(n_views, 1, 1)
+                self._decoded(rows[n_series:], target),
+                target.repeat(n_views, 1, 1),
+                observed.repeat(n_views, 1, 1),
             )
         losses["total"] = self._total(losses)
         return losses
+
+    def _decoded(self, rows: Tensor, target: Tensor) -> Tensor:
+        decoded: Tensor = rows if self.decodes_first else self.decoder(rows, target.shape[-1])
+        return decoded
 
     def _total(self, losses: dict[str, Tensor]) -> Tensor:
         rebuild = losses["reconstruction"]
@@ -153,22 +175,49 @@ class SimMTM(nn.Module):
         all_layers: bool,
     ) -> Tensor:
         """Pooled representations: (n_rows, n_layers * len(statistics) * d_model)."""
-        layers = self.layers(*_without_gaps(values, observed, within), within)
-        tokens = token_mask(within, self.patch_length)
-        chosen = layers if all_layers else layers[-1:]
-        return torch.cat([pooled(x, tokens, s) for x in chosen for s in statistics], 1)
+
+        def embed(values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
+            layers = self.layers(values, visible, within)
+            tokens = token_mask(within, self.patch_length)
+            chosen = layers if all_layers else layers[-1:]
+            return torch.cat([pooled(x, tokens, s) for x in chosen for s in statistics], 1)
+
+        return self._by_parts(embed, *_without_gaps(values, observed, within), within)
 
     def project(self, values: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
         """Series-wise representations: (n_rows, projection_dim)."""
-        points = self.layers(*_without_gaps(values, observed, within), within)[-1]
-        series: Tensor = self.projector(points, token_mask(within, self.patch_length))
-        return series
+
+        def project(values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
+            points = self.layers(values, visible, within)[-1]
+            series: Tensor = self.projector(points, token_mask(within, self.patch_length))
+            return series
+
+        return self._by_parts(project, *_without_gaps(values, observed, within), within)
 
     def rebuild(self, values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
         """Every row decoded from its own visible points, normalised: (n_rows, C, L)."""
-        points = self.layers(values, visible, within)[-1]
-        rebuilt: Tensor = self.decoder(points, values.shape[-1])
-        return rebuilt
+
+        def rebuild(values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
+            rebuilt: Tensor = self.decoder(
+                self.layers(values, visible, within)[-1], values.shape[-1]
+            )
+            return rebuilt
+
+        return self._by_parts(rebuild, values, visible, within)
+
+    def _by_parts(
+        self,
+        function: Callable[[Tensor, Tensor, Tensor | None], Tensor],
+        values: Tensor,
+        visible: Tensor,
+        within: Tensor | None,
+    ) -> Tensor:
+        def run(rows: slice) -> tuple[Tensor]:
+            return (
+                function(values[rows], visible[rows], None if within is None else within[rows]),
+            )
+
+        return in_parts(run, len(values), self.layer_size(values), self)[0]
 
 
 def _without_gaps(values: Tensor, observed: Tensor, within: Tensor | None) -> tuple[Tensor, Tensor]:

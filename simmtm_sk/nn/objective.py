@@ -8,9 +8,15 @@ Time-Series Modeling", NeurIPS 2023, arXiv:2302.00861, section 3.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+BLOCK = 1 << 22  # similarities that are held together, 16 MB in single precision
 
 
 def cosine_similarity_matrix(series: Tensor) -> Tensor:
@@ -93,8 +99,9 @@ def aggregate_neighbors(
     >>> aggregate_neighbors(points, torch.ones(3, 1), 1, 0.1)
     tensor([[[2.]]])
     """
-    weights = neighbor_weights(series, n_series, temperature)
-    return (weights @ points.flatten(1)).reshape(n_series, *points.shape[1:])
+    unit = F.normalize(series, dim=-1)
+    rebuilt: Tensor = _Aggregation.apply(unit, points.flatten(1), n_series, temperature)  # type: ignore[no-untyped-call]
+    return rebuilt.reshape(n_series, *points.shape[1:])
 
 
 def constraint_loss(series: Tensor, n_series: int, temperature: float) -> Tensor:
@@ -123,9 +130,7 @@ def constraint_loss(series: Tensor, n_series: int, temperature: float) -> Tensor
     if n_views == 0:
         return series.sum() * 0
     unit = F.normalize(series, dim=-1)
-    scores = unit @ unit.T / temperature
-    itself = torch.eye(len(series), dtype=torch.bool, device=series.device)
-    log_total = scores.masked_fill(itself, torch.finfo(scores.dtype).min).logsumexp(-1)
+    log_total: Tensor = _LogTotals.apply(unit, temperature)  # type: ignore[no-untyped-call]
     # similarities to the own other rows, without gathering them from the matrix:
     # u · (sum of the series' rows - u)
     grouped = unit.reshape(n_views + 1, n_series, -1)
@@ -155,6 +160,91 @@ def reconstruction_loss(rebuilt: Tensor, target: Tensor, observed: Tensor) -> Te
     """
     error = (rebuilt - target).masked_fill(~observed, 0)
     return error.square().sum() / observed.sum().clamp(min=1)
+
+
+class _Aggregation(torch.autograd.Function):
+    """``neighbor_weights(...) @ values``, a block of originals at a time, weights made twice."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, unit: Tensor, values: Tensor, n_series: int, temperature: float
+    ) -> Tensor:
+        rebuilt = values.new_empty(n_series, values.shape[1])
+        log_total = unit.new_empty(n_series, 1)
+        for rows in _blocks(n_series, len(unit)):
+            scores = _scores(unit, rows, temperature)
+            log_total[rows] = _log_total(scores)
+            torch.mm(_weights(scores, log_total[rows], rows), values, out=rebuilt[rows])
+        ctx.save_for_backward(unit, values, rebuilt, log_total)
+        ctx.temperature = temperature
+        return rebuilt
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        unit, values, rebuilt, log_total = ctx.saved_tensors
+        d_unit, d_values = torch.zeros_like(unit), torch.zeros_like(values)
+        # the softmax takes its mean from the gradient of the weights: sum_k w_k dw_k
+        mean = (gradient * rebuilt).sum(1, keepdim=True)
+        for rows in _blocks(len(rebuilt), len(unit)):
+            weights = _weights(_scores(unit, rows, ctx.temperature), log_total[rows], rows)
+            d_values.addmm_(weights.T, gradient[rows])
+            d_scores = torch.mm(gradient[rows], values.T).sub_(mean[rows]).mul_(weights)
+            d_unit[rows].addmm_(d_scores, unit, alpha=1 / ctx.temperature)
+            d_unit.addmm_(d_scores.T, unit[rows], alpha=1 / ctx.temperature)
+        return d_unit, d_values, None, None
+
+
+class _LogTotals(torch.autograd.Function):
+    """For every row, the logarithm of the sum over all others of exp(R/τ): (D, p) -> (D,)."""
+
+    @staticmethod
+    def forward(ctx: Any, unit: Tensor, temperature: float) -> Tensor:
+        log_total = unit.new_empty(len(unit), 1)
+        for rows in _blocks(len(unit), len(unit)):
+            log_total[rows] = _log_total(_scores(unit, rows, temperature))
+        ctx.save_for_backward(unit, log_total)
+        ctx.temperature = temperature
+        return log_total[:, 0]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        unit, log_total = ctx.saved_tensors
+        d_unit = torch.empty_like(unit)
+        for rows in _blocks(len(unit), len(unit)):
+            scores = _scores(unit, rows, ctx.temperature)
+            # a similarity counts in the sums of both its rows
+            there = (scores - log_total.T).exp_().mul_(gradient)
+            here = scores.sub_(log_total[rows]).exp_().mul_(gradient[rows, None])
+            torch.mm(here.add_(there), unit, out=d_unit[rows]).div_(ctx.temperature)
+        return d_unit, None
+
+
+def _blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    step = max(1, BLOCK // n_columns)
+    return (slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step))
+
+
+def _scores(unit: Tensor, rows: slice, temperature: float) -> Tensor:
+    """R/τ of some rows with all rows; the lowest finite number, which exp makes zero, for itself.
+
+    Not -inf: a row on its own must not turn into NaN.
+    """
+    scores = unit[rows] @ unit.T
+    scores.div_(temperature).diagonal(rows.start).fill_(torch.finfo(scores.dtype).min)
+    return scores
+
+
+def _log_total(scores: Tensor) -> Tensor:
+    return scores.logsumexp(1, keepdim=True)
+
+
+def _weights(scores: Tensor, log_total: Tensor, rows: slice) -> Tensor:
+    """Turn scores into their softmax, in place; a row on its own weighs nothing."""
+    weights = scores.sub_(log_total).exp_()
+    weights.diagonal(rows.start).zero_()
+    return weights
 
 
 class LearnedLossWeights(nn.Module):

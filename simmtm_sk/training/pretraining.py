@@ -15,6 +15,7 @@ from torch import Tensor
 from ..data import Rows
 from ..nn.masking import MaskFunction, mask_function, masked_views
 from ..nn.model import Objective, SimMTM
+from ..nn.parts import worker_threads
 from .loop import History, Plan, train
 
 _ONE_AT_A_TIME = threading.RLock()
@@ -73,18 +74,12 @@ class Pretraining:
 def isolated_randomness(seed: int) -> Iterator[None]:
     """Seed torch's global generators inside and give them back untouched.
 
-    Initialisation and dropout draw from the global generators, so only one thread at a time may be
-    inside. One intra-operation thread makes sums come out in the same order, hence with the same
-    bits, whatever number of threads joblib leaves to a worker.
+    Initialisation and dropout draw from the global generators, so only one fit at a time may be
+    inside.
     """
     with _ONE_AT_A_TIME, torch.random.fork_rng():
-        n_threads = torch.get_num_threads()
         torch.manual_seed(seed)
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(n_threads)
+        yield
 
 
 def split_rows(n_rows: int, validation_fraction: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -138,7 +133,7 @@ def pretrain(
         own_view = network.objective.own_view_weight * means.get("own_view", 0.0)
         return {**means, "criterion": means["reconstruction"] + own_view}
 
-    with isolated_randomness(plan.seed):
+    with isolated_randomness(plan.seed), worker_threads(device):
         result = train(
             network,
             plan,

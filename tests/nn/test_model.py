@@ -110,6 +110,25 @@ def test_losses_equal_a_slow_assembly(name, objective):
 
 
 @every_encoder
+@pytest.mark.parametrize("objective", [PLAIN, FULL], ids=["plain", "own view"])
+def test_decoding_before_or_after_averaging_is_the_same(name, objective):
+    """In values and gradients; networks decode first where that is narrower."""
+    network, n_channels = build(name, objective)
+    arguments = batch(n_channels)
+    assert network.decodes_first == (n_channels * network.patch_length < 6)
+    results = []
+    for first in (True, False):
+        network.decodes_first = first
+        losses = network.losses(*arguments)
+        gradients = torch.autograd.grad(
+            losses["total"], list(network.parameters()), allow_unused=True
+        )
+        results.append([*losses.values(), *(g for g in gradients if g is not None)])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
+
+
+@every_encoder
 def test_more_padding_changes_no_loss(name):
     network, n_channels = build(name)
     values, *masks = batch(n_channels)

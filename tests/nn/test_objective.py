@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from simmtm_sk.nn import objective
 from simmtm_sk.nn.objective import (
     LearnedLossWeights,
     aggregate_neighbors,
@@ -128,6 +131,45 @@ def test_equals_slow_version(n_series, n_masks, width, tau):
         strict=True,
     ):
         near(got, wanted)
+
+
+@pytest.mark.parametrize("block", [1, 20, 47, 1000])
+@pytest.mark.parametrize(("n_series", "n_masks", "width", "tau"), SHAPES)
+def test_blocks_change_nothing(monkeypatch, block, n_series, n_masks, width, tau):
+    """A row at a time, a few, or all of them: the full matrix in value and gradient."""
+    monkeypatch.setattr(objective, "BLOCK", block)
+    test_equals_slow_version(n_series, n_masks, width, tau)
+
+
+def test_gradients_agree_with_differences(monkeypatch):
+    monkeypatch.setattr(objective, "BLOCK", 20)
+    series, points = rows(3, 2, 4)
+    assert torch.autograd.gradcheck(
+        lambda s, p: aggregate_neighbors(p, s, 3, 0.3), (series, points)
+    )
+    assert torch.autograd.gradcheck(lambda s: constraint_loss(s, 3, 0.3), inputs[0])
+
+
+def test_no_matrix_of_all_pairs(monkeypatch):
+    """Nothing larger than the inputs or a block is made, in neither direction."""
+    monkeypatch.setattr(objective, "BLOCK", 400)
+    series, points = rows(40, 2, 5)  # 120 rows, 14 400 pairs
+    largest = 0
+
+    class Sizes(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            nonlocal largest
+            out = func(*args, **(kwargs or {}))
+            for tensor in pytree.tree_leaves(out):
+                largest = max(largest, tensor.numel())
+            return out
+
+    with Sizes():
+        total = aggregate_neighbors(points, series, 40, 0.1).sum() + constraint_loss(
+            series, 40, 0.1
+        )
+        total.backward()
+    assert largest <= points.numel()
 
 
 @pytest.mark.parametrize(("n_series", "n_masks", "width", "tau"), SHAPES)

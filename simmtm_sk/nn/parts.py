@@ -1,0 +1,178 @@
+"""Encoding the rows of a step in parts: on several cores with the same bits, in bounded memory."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+PART = 1 << 19  # numbers in a layer of one part: 2 MB, which stays near a core
+KEPT = 1 << 23  # numbers in a layer of a whole step: above, parts are encoded again in backward
+
+Results = tuple[Tensor, ...]
+Run = Callable[[slice], Results]
+Mapped = Callable[..., Iterator[Any]]
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+_THREADS: ContextVar[ThreadPoolExecutor | None] = ContextVar("threads", default=None)
+
+
+@contextlib.contextmanager
+def worker_threads(device: torch.device) -> Iterator[None]:
+    """Let `in_parts` and `in_threads` use as many threads as torch may; on a CPU only.
+
+    Inside, torch computes every operation on one thread: parts share the cores instead, and sums
+    come out in the same order, hence with the same bits, whatever number of threads joblib leaves
+    to a worker.
+    """
+    n_threads = torch.get_num_threads()
+    if n_threads == 1:  # perhaps because another thread is inside; it will set the number back
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        if device.type == "cpu":
+            with ThreadPoolExecutor(n_threads) as threads:
+                token = _THREADS.set(threads)
+                try:
+                    yield
+                finally:
+                    _THREADS.reset(token)
+        else:
+            yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+def in_threads(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]:
+    """Map in order, on the threads of `worker_threads` where there are any."""
+    threads = _THREADS.get()
+    return map(function, arguments) if threads is None else threads.map(function, arguments)
+
+
+def in_parts(
+    run: Run,
+    n_rows: int,
+    layer_size: int,
+    module: nn.Module,
+) -> Results:
+    """Return what ``run`` makes of all rows, computed in parts of about `PART` numbers a layer.
+
+    The parts follow from the sizes alone, and their gradients are summed in order: whether one
+    thread computes all of them or several share them, the result has the same bits. A step of more
+    than `KEPT` numbers a layer keeps nothing but its results and computes each part again in
+    backward, so that memory is bounded by the results and the parts at work (Chen et al.,
+    arXiv:1604.06174; Gao et al., arXiv:2101.06983).
+
+    Parameters
+    ----------
+    run : callable
+        ``run(rows)`` returns tensors of shape (n, ...) for the n rows of a slice, and depends on
+        tensors that require gradients only through parameters of ``module``.
+    n_rows : int
+    layer_size : int
+        Numbers in a layer's output for all rows.
+    module : nn.Module
+        What ``run`` computes with. Its rows must not see each other (no batch normalisation), and
+        its only randomness may be that of dropout modules; parts then take turns, each with a seed.
+
+    Returns
+    -------
+    tuple of Tensor, each (n_rows, ...)
+    """
+    device = next(module.parameters()).device.type
+    # a power of two: two, four or eight threads have the same number of parts each; a GPU shares
+    # out its work itself
+    n_parts = 1 << max(0, round(math.log2(layer_size / (PART if device == "cpu" else KEPT))))
+    edges = [n_rows * i // n_parts for i in range(n_parts + 1)]
+    slices = [slice(*edge) for edge in pairwise(edges) if edge[0] < edge[1]]
+    run = _in_callers_autocast(run, device)
+    mapped: Mapped = in_threads
+    if module.training and any(isinstance(m, nn.Dropout) and m.p > 0 for m in module.modules()):
+        run, mapped = _seeded(run, slices), map
+    keep = torch.is_grad_enabled() and layer_size <= KEPT
+
+    def forward(rows: slice) -> Results:
+        with torch.set_grad_enabled(keep):  # a state of the thread
+            return run(rows)
+
+    if not torch.is_grad_enabled():
+        return _joined(mapped(forward, slices))
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    results: Results = _Parts.apply(forward, run, slices, mapped, *parameters)  # type: ignore[no-untyped-call]
+    return results
+
+
+class _Parts(torch.autograd.Function):
+    """All parts as one node of the graph, whose inputs are the parameters."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, forward: Run, run: Run, slices: list[slice], mapped: Mapped, *parameters: Tensor
+    ) -> Results:
+        parts = list(mapped(forward, slices))
+        ctx.graphs = parts if parts[0][0].requires_grad else None
+        ctx.run, ctx.slices, ctx.mapped = run, slices, mapped
+        ctx.save_for_backward(*parameters)  # so that a change in between is noticed
+        return _joined(tuple(result.detach() for result in part) for part in parts)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        parameters = ctx.saved_tensors
+
+        def backward(i: int) -> tuple[Tensor | None, ...]:
+            rows = ctx.slices[i]
+            with torch.enable_grad():
+                results = ctx.run(rows) if ctx.graphs is None else ctx.graphs[i]
+            found: tuple[Tensor | None, ...] = torch.autograd.grad(
+                results, parameters, [g[rows] for g in gradients], allow_unused=True
+            )
+            return found
+
+        total: list[Tensor | None] = [None] * len(parameters)
+        for part in ctx.mapped(backward, range(len(ctx.slices))):
+            total = [
+                one if so_far is None else so_far if one is None else so_far + one
+                for so_far, one in zip(total, part, strict=True)
+            ]
+        ctx.graphs = None
+        return None, None, None, None, *total
+
+
+def _joined(parts: Iterable[Results]) -> Results:
+    return tuple(map(torch.cat, zip(*parts, strict=True)))
+
+
+def _in_callers_autocast(run: Run, device: str) -> Run:
+    """Autocast in every thread, and in backward; no cache of cast weights ties parts together."""
+    enabled, dtype = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+
+    def autocast(rows: slice) -> Results:
+        with torch.autocast(device, dtype, enabled, cache_enabled=False):
+            return run(rows)
+
+    return autocast
+
+
+def _seeded(run: Run, slices: list[slice]) -> Run:
+    """Give every part its own random numbers, the same ones when it is computed again."""
+    seeds = torch.randint(2**31, (len(slices),)).tolist()
+    seed_of = {rows.start: seed for rows, seed in zip(slices, seeds, strict=True)}
+
+    def seeded(rows: slice) -> Results:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed_of[rows.start])
+            return run(rows)
+
+    return seeded

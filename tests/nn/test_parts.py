@@ -1,0 +1,177 @@
+"""Encoding in parts: the numbers of the whole, the same bits on any threads, bounded memory."""
+
+import threading
+
+import pytest
+import torch
+from torch import nn
+
+from simmtm_sk.nn import parts
+from simmtm_sk.nn.parts import in_parts, in_threads, worker_threads
+
+CPU = torch.device("cpu")
+N_ROWS, WIDTH = 11, 6
+
+
+@pytest.fixture(params=["kept", "encoded again"])
+def small_parts(request, monkeypatch):
+    """Four parts of `N_ROWS` rows; those of the whole kept for backward, or not."""
+    monkeypatch.setattr(parts, "PART", N_ROWS * WIDTH // 4)
+    if request.param == "encoded again":
+        monkeypatch.setattr(parts, "KEPT", N_ROWS * WIDTH - 1)
+
+
+def network(dropout=0.0, dtype=torch.float64):
+    torch.manual_seed(0)
+    layers = nn.Linear(3, WIDTH), nn.GELU(), nn.Dropout(dropout), nn.Linear(WIDTH, WIDTH)
+    return nn.Sequential(*layers).to(dtype)
+
+
+def data(dtype=torch.float64):
+    return torch.randn(N_ROWS, 3, generator=torch.Generator().manual_seed(1), dtype=dtype)
+
+
+def results_and_gradients(module, x, n_threads=1, calls=None):
+    """Two results of every row that end in one number, and the gradients of the parameters."""
+
+    def run(rows):
+        if calls is not None:
+            calls.append(rows)
+        h = module(x[rows])
+        return h, h.square().sum(1)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        with worker_threads(CPU):
+            h, energy = in_parts(run, N_ROWS, N_ROWS * WIDTH, module)
+            loss = (h.flatten() @ torch.linspace(-1, 2, h.numel(), dtype=h.dtype)) + energy.prod()
+            gradients = torch.autograd.grad(loss, list(module.parameters()))
+    finally:
+        torch.set_num_threads(before)
+    return [h.detach(), energy.detach(), *gradients]
+
+
+def test_the_same_numbers_as_in_one_piece(small_parts):
+    module, x = network(), data()
+    h = module(x)
+    energy = h.square().sum(1)
+    loss = (h.flatten() @ torch.linspace(-1, 2, h.numel(), dtype=h.dtype)) + energy.prod()
+    expected = [h, energy, *torch.autograd.grad(loss, list(module.parameters()))]
+    calls = []
+    for got, wanted in zip(results_and_gradients(module, x, 1, calls), expected, strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-10, atol=1e-10)
+    assert [rows.stop - rows.start for rows in calls[:4]] == [2, 3, 3, 3]
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_the_same_bits_on_any_number_of_threads(small_parts, dropout):
+    module, x = network(dropout, torch.float32), data(torch.float32)
+    all_results = []
+    for n_threads in (1, 2, 4):
+        torch.manual_seed(7)
+        all_results.append(results_and_gradients(module, x, n_threads))
+    for others in all_results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(all_results[0], others, strict=True))
+
+
+def test_parts_that_are_encoded_again_drop_the_same_features(monkeypatch):
+    module, x = network(dropout=0.4), data()
+    monkeypatch.setattr(parts, "PART", N_ROWS * WIDTH // 4)
+    both = []
+    for kept in (N_ROWS * WIDTH, N_ROWS * WIDTH - 1):
+        monkeypatch.setattr(parts, "KEPT", kept)
+        torch.manual_seed(7)
+        both.append(results_and_gradients(module, x))
+    assert all(torch.equal(a, b) for a, b in zip(*both, strict=True))
+    torch.manual_seed(8)
+    assert not torch.equal(results_and_gradients(module, x)[0], both[0][0])
+
+
+def test_nothing_is_kept_of_a_large_step(monkeypatch):
+    """No tensor of a part is saved before backward."""
+    monkeypatch.setattr(parts, "PART", N_ROWS * WIDTH // 4)
+    monkeypatch.setattr(parts, "KEPT", N_ROWS * WIDTH - 1)
+    module, x = network(), data()
+    saved = []
+
+    def run(rows):
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, lambda t: t):
+            return (module(x[rows]),)
+
+    (h,) = in_parts(run, N_ROWS, N_ROWS * WIDTH, module)
+    assert saved == []
+    h.sum().backward()
+    assert len(saved) > 0
+
+
+def test_without_gradients(small_parts):
+    module, x = network(), data()
+    with torch.no_grad():
+        (h,) = in_parts(lambda rows: (module(x[rows]),), N_ROWS, N_ROWS * WIDTH, module)
+        torch.testing.assert_close(h, module(x), rtol=1e-12, atol=1e-12)
+    assert not h.requires_grad
+    assert h.grad_fn is None
+
+
+def test_frozen_parameters_get_no_gradient(small_parts):
+    module, x = network(), data()
+    module[0].requires_grad_(False)
+    (h,) = in_parts(lambda rows: (module(x[rows]),), N_ROWS, N_ROWS * WIDTH, module)
+    h.sum().backward()
+    assert module[0].weight.grad is None
+    assert module[3].weight.grad is not None
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_autocast_reaches_every_part(small_parts, n_threads):
+    module, x = network(dtype=torch.float32), data(torch.float32)
+    seen = []
+
+    def run(rows):
+        h = module(x[rows])
+        seen.append(h.dtype)
+        return (h,)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        with worker_threads(CPU):
+            with torch.autocast("cpu", torch.bfloat16):
+                (h,) = in_parts(run, N_ROWS, N_ROWS * WIDTH, module)
+            h.float().sum().backward()  # outside, where parts may be encoded again
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {torch.bfloat16}
+
+
+def test_errors_come_through_and_threads_come_back(small_parts):
+    module, x = network(), data()
+
+    def run(rows):
+        if rows.start > 0:
+            raise RuntimeError("in a part")
+        return (module(x[rows]),)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with pytest.raises(RuntimeError, match="in a part"), worker_threads(CPU):
+            in_parts(run, N_ROWS, N_ROWS * WIDTH, module)
+        assert torch.get_num_threads() == 3
+        assert list(in_threads(lambda i: i, range(3))) == [0, 1, 2]  # no thread is left to use
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_threads_share_the_work():
+    """Two parts that wait for each other can only end side by side."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with worker_threads(CPU):
+            meet = threading.Barrier(2, timeout=10)
+            assert torch.get_num_threads() == 1
+            list(in_threads(lambda _: meet.wait(), range(2)))
+    finally:
+        torch.set_num_threads(before)
