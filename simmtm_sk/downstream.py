@@ -174,7 +174,7 @@ class PretrainedEstimator(EncoderUser):
     def _checked(self, X: Any, y: Any = None) -> Values:
         """Check everything that can be checked before any work; return ``X`` as an array."""
         self._validate_params()
-        values = panel_values(X)
+        values = np.asarray(panel_values(X))
         if y is None or (hasattr(y, "__len__") and len(y) != len(values)):
             given = "no labels" if y is None else f"{len(y)} labels"
             raise ValueError(f"X has {len(values)} series, but y has {given}; one each is needed.")
@@ -183,7 +183,7 @@ class PretrainedEstimator(EncoderUser):
 
     def _values(self, X: Any) -> Values:
         """Return series to predict for as an array, their channels checked."""
-        values = panel_values(X)
+        values = np.asarray(panel_values(X))
         if hasattr(self, "transformer_"):  # sktime fits nothing on a single class
             check_series(self.transformer_, values, reset=False)
         return values

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_memory
 from sktime.transformations.base import BaseTransformer
 from torch import Tensor
 
-from .data import Rows
+from .data import Panel, Rows
 from .encoders import ConvEncoder
 from .inference import (
     RowFunction,
@@ -164,11 +164,16 @@ class SimMTMTransformer(
 
     Notes
     -----
-    *Input.* Accepted are arrays (n_series, n_channels, length); tables (n_series, length), numpy or
-    DataFrame, in which *a row is a series* of one channel; lists of arrays (length,) or
-    (n_channels, length) of unequal length; and sktime's panels, whose rows are time points. One
-    multivariate series must be given with three dimensions or as a DataFrame with a time index: a
-    two-dimensional array is a table. NaN marks missing values.
+    *Input.* Accepted are arrays (n_series, n_channels, length), or a list of them, whose series
+    follow one another; tables (n_series, length), numpy or DataFrame, in which *a row is a series*
+    of one channel; lists of arrays (length,) or (n_channels, length) of unequal length; and
+    sktime's panels, whose rows are time points. One multivariate series must be given with three
+    dimensions or as a DataFrame with a time index: a two-dimensional array is a table. NaN marks
+    missing values.
+
+    *Data larger than memory.* A ``numpy.memmap`` with two or three dimensions, or a list of them
+    with three, is read batch by batch, whatever its dtype: ``fit([np.load(file, mmap_mode="r") for
+    file in files])``. The embeddings that `transform` returns have to fit.
 
     *Size of the embedding.* With the default encoder and pooling, 4 statistics × (layers + 1) ×
     ``d_model`` + 2 × channels numbers, 2306 for one channel of at least 129 points; for
@@ -307,7 +312,7 @@ class SimMTMTransformer(
         Parameters
         ----------
         X : ndarray (n_series, n_channels, length) or (n_series, length), list, or sktime panel
-            The unlabelled series, see Notes of the class; NaN = missing.
+            The unlabelled series, see Notes of the class; NaN = missing. Memory maps stay on disk.
         y : None
             Ignored, present for pipelines.
 
@@ -334,7 +339,7 @@ class SimMTMTransformer(
         if last is not None:
             _load_weights(network, last)
         by_row = self._by_row(values)
-        network.level.fit(all_levels(by_row), missing_shares(by_row))
+        network.level.fit(all_levels(by_row), None if rows.complete else missing_shares(by_row))
         context = self._init_callback_context(max_subtasks=settings.plan.n_evaluations)
         context.call_on_fit_task_begin(estimator=self, X=X)
 
@@ -474,11 +479,11 @@ class SimMTMTransformer(
     def _encoder(self) -> Any:
         return ConvEncoder() if self.encoder is None else self.encoder
 
-    def _by_row(self, values: Values) -> Values:
+    def _by_row(self, values: Panel) -> Panel:
         """Make every channel a series if the encoder takes them one by one; without a copy."""
         return values.reshape(-1, 1, values.shape[2]) if self._any_channels() else values
 
-    def _rows(self, values: Values, device: torch.device) -> Rows:
+    def _rows(self, values: Panel, device: torch.device) -> Rows:
         return Rows(self._by_row(values), self._longest(), device)
 
     def _longest(self) -> int | None:
@@ -514,7 +519,7 @@ class SimMTMTransformer(
             autocast=autocast_dtype(self.precision, device),
         )
 
-    def _over_series(self, values: Values, dtype: torch.dtype, function: RowFunction) -> Tensor:
+    def _over_series(self, values: Panel, dtype: torch.dtype, function: RowFunction) -> Tensor:
         """Apply to all rows and average windows: (n_series, 1 or n_channels, k)."""
         rows = self._rows(values, resolve_device(self.device))
         n_parts = len(values) * (values.shape[1] if self._any_channels() else 1)
@@ -525,7 +530,7 @@ class SimMTMTransformer(
         """Return the part of ``pooling`` that the network computes."""
         return tuple(s for s in self.pooling if s != "scale")
 
-    def _scale(self, values: Values, dtype: torch.dtype) -> Tensor:
+    def _scale(self, values: Panel, dtype: torch.dtype) -> Tensor:
         """Return the other part: (n_series, 2 n_channels), or no column without "scale".
 
         Levels that were noise in the training series, as in archives whose series are all
@@ -537,7 +542,7 @@ class SimMTMTransformer(
         noise = self.network_.level.spread.isinf()
         return found.masked_fill(noise.repeat_interleave(found.shape[1] // len(noise)), 0).to(dtype)
 
-    def _embed(self, values: Values, dtype: torch.dtype) -> Tensor:
+    def _embed(self, values: Panel, dtype: torch.dtype) -> Tensor:
         statistics = self._statistics()
         parts = [self._scale(values, dtype)]
         if statistics:
@@ -550,7 +555,7 @@ class SimMTMTransformer(
             parts.insert(0, self._over_series(values, dtype, embed).flatten(1))
         return torch.cat(parts, 1)
 
-    def _take_levels(self, values: Values) -> None:
+    def _take_levels(self, values: Panel) -> None:
         """Standardise levels anew if those of ``values`` are foreign to the pre-training series."""
         by_row = self._by_row(values)
         found, missing = all_levels(by_row), missing_shares(by_row)
@@ -562,7 +567,7 @@ class SimMTMTransformer(
         blank = np.zeros((1, self.n_channels_, self.length_), np.float32)
         return int(self._embed(blank, torch.float32).shape[1])
 
-    def _reconstruct(self, values: Values) -> Values:
+    def _reconstruct(self, values: Panel) -> Values:
         rows = self._rows(values, resolve_device(self.device))
         rebuilt = rebuilt_values(self.network_, self._by_row(values), rows, _dtype(values))
         return np.asarray(rebuilt.numpy().reshape(values.shape))
@@ -620,5 +625,5 @@ def _load_weights(network: SimMTM, last: SimMTM) -> None:
         ) from error
 
 
-def _dtype(values: Values) -> torch.dtype:
+def _dtype(values: Panel) -> torch.dtype:
     return torch.float32 if values.dtype == np.float32 else torch.float64

@@ -123,7 +123,9 @@ def test_all_levels_in_chunks(dtype, monkeypatch):
     assert whole.dtype == (torch.float32 if dtype == np.float32 else torch.float64)
     parts = torch.cat([inference.all_levels(v[None]) for v in values])
     assert torch.equal(whole, parts)
-    monkeypatch.setattr(inference, "CHUNK", 4 * values[0].size)  # four series, then four, then one
+    monkeypatch.setattr(
+        "simmtm_sk.data.panel.CHUNK", 4 * values[0].size
+    )  # four series, then four, then one
     assert torch.equal(inference.all_levels(values), whole)
 
 
@@ -139,7 +141,7 @@ def test_missing_shares_by_hand(monkeypatch):
     )
     expected = [(1 / 4 + 0 + 3 / 4) / 3, (2 / 4 + 1 / 2) / 2]
     np.testing.assert_allclose(inference.missing_shares(values), expected)
-    monkeypatch.setattr(inference, "CHUNK", values[0].size)
+    monkeypatch.setattr("simmtm_sk.data.panel.CHUNK", values[0].size)
     np.testing.assert_allclose(inference.missing_shares(values), expected)
     assert (inference.missing_shares(np.zeros((3, 2, 5))) == 0).all()
 

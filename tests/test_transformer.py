@@ -21,7 +21,6 @@ from sklearn.linear_model import RidgeClassifier
 from torch import nn
 
 from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder, SimMTMTransformer, load, save
-from simmtm_sk.data.rows import on_disk
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.training.settings import learning_rate
 from simmtm_sk.transformer import POOLINGS
@@ -473,41 +472,6 @@ def test_training_sees_all_windows():
         max_length=8, masking=mask, num_epochs=1, validation_fraction=0.0, n_masks=1, batch_size=99
     ).fit(X)
     assert seen == [(16 * 3 * 2, 8)]
-
-
-@pytest.mark.parametrize("max_length", [None, 8])
-@every_encoder
-def test_a_memmap_gives_the_same_bits(tmp_path, encoder, max_length):
-    for dtype in (np.float64, np.float32):
-        np.save(tmp_path / "x.npy", X.astype(dtype))
-        file = np.load(tmp_path / "x.npy", mmap_mode="r")
-        a, b = (
-            small(encoder=encoder, max_length=max_length, num_epochs=1).fit(values)
-            for values in (file, X.astype(dtype))
-        )
-        assert digest(a) == digest(b)
-        np.testing.assert_array_equal(a.transform(file), b.transform(X.astype(dtype)))
-        np.testing.assert_array_equal(a.reconstruct(file), b.reconstruct(X.astype(dtype)))
-        assert a.score(file) == b.score(X.astype(dtype))
-
-
-@pytest.mark.parametrize("columns", [None, 0], ids=["3D", "table"])
-def test_a_memmap_is_not_copied(tmp_path, columns, monkeypatch):
-    """What pre-training gathers from is the file."""
-    mapped = []
-    from simmtm_sk import transformer
-
-    class Spy(transformer.Rows):
-        def __init__(self, values, *args, **kwargs):
-            mapped.append(on_disk(values))
-            super().__init__(values, *args, **kwargs)
-
-    monkeypatch.setattr(transformer, "Rows", Spy)
-    np.save(tmp_path / "x.npy", X if columns is None else X[:, columns])
-    file = np.load(tmp_path / "x.npy", mmap_mode="r")
-    small().fit(file).transform(file)
-    assert mapped[0]  # in fit
-    assert mapped[-1]  # in transform
 
 
 # -- containers -----------------------------------------------------------------------------------

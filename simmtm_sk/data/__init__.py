@@ -1,14 +1,18 @@
 """From the containers of numpy, pandas and sktime to rows of (values, observed)."""
 
 from .containers import check_numeric, holds_strings, is_nested, is_sktime_panel, panel_values
-from .rows import CHUNK, Rows
+from .panel import MappedPanel, Panel, chunks, on_disk
+from .rows import Rows
 
 __all__ = [
-    "CHUNK",
+    "MappedPanel",
+    "Panel",
     "Rows",
     "check_numeric",
+    "chunks",
     "holds_strings",
     "is_nested",
     "is_sktime_panel",
+    "on_disk",
     "panel_values",
 ]

@@ -13,10 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 
-from .rows import CHUNK
+from .panel import MappedPanel, Panel, chunks, float_dtype, on_disk
 
 ACCEPTED = (
-    "a numpy array (n_series, n_channels, length); an array or numeric DataFrame "
+    "a numpy array (n_series, n_channels, length), or a list of such arrays, whose series follow "
+    "one another; an array or numeric DataFrame "
     "(n_series, length), one series a row; a list of arrays (length,) or (n_channels, length); "
     "or an sktime panel (pd-multiindex, nested_univ, df-list)"
 )
@@ -43,8 +44,8 @@ def check_numeric(X: object) -> None:
             )
 
 
-def panel_values(X: object) -> NDArray[np.floating[Any]]:
-    """Turn any accepted container into one array.
+def panel_values(X: object) -> Panel:
+    """Turn any accepted container into one array, or what reads like one from files.
 
     Parameters
     ----------
@@ -53,10 +54,11 @@ def panel_values(X: object) -> NDArray[np.floating[Any]]:
 
     Returns
     -------
-    ndarray of float32 or float64, shape (n_series, n_channels, length)
+    ndarray or MappedPanel of float32 or float64, shape (n_series, n_channels, length)
         float32 stays float32, everything else becomes float64; NaN is a missing value or the
-        padding of a shorter series. An array that already has this form is not copied, so that a
-        ``numpy.memmap`` stays on disk.
+        padding of a shorter series. An array that already has this form is not copied. A
+        ``numpy.memmap`` of two or three dimensions, or a list with any of three, stays on disk
+        whatever its dtype: it is converted where it is read.
 
     Raises
     ------
@@ -75,24 +77,44 @@ def panel_values(X: object) -> NDArray[np.floating[Any]]:
            [[ 3., nan]]])
     """
     check_numeric(X)
+    values: Panel
     if isinstance(X, pd.DataFrame | pd.Series):
         values = _from_pandas(X)
     elif isinstance(X, list | tuple) and _is_sequence_of_series(X):
-        values = _stack([_channels_first(x, i) for i, x in enumerate(X)])
+        if all(isinstance(x, np.ndarray) and x.ndim == 3 for x in X):
+            values = _concatenated(X)
+        else:
+            values = _stack([_channels_first(x, i) for i, x in enumerate(X)])
     else:
         values = _from_array(X)
     _check(values)
     return values
 
 
-def _from_array(X: object) -> NDArray[np.floating[Any]]:
+def _from_array(X: object) -> Panel:
     array = X if isinstance(X, np.ndarray) else np.asarray(X)
-    array = _as_float(array)
     if array.ndim == 2:
         array = array[:, None, :]
     if array.ndim != 3:
         raise ValueError(f"X has {array.ndim} dimension(s); accepted are {ACCEPTED}.")
-    return array
+    return _concatenated([array])
+
+
+def _concatenated(arrays: Sequence[NDArray[Any]]) -> Panel:
+    """Arrays (n_i, n_channels, length) one after the other; those on disk stay there."""
+    shapes = sorted({array.shape[1:] for array in arrays})
+    if len(shapes) > 1:
+        raise ValueError(
+            "arrays of several series each must have the same channels and length; got "
+            f"(n_channels, length) of {shapes}. Series of unequal length are a list of arrays "
+            "(length,) or (n_channels, length), one for each series, or are padded with NaN."
+        )
+    for array in filter(on_disk, arrays):
+        _as_float(array[:0])  # refuses what is no number
+    parts = [array if on_disk(array) else _as_float(array) for array in arrays]
+    if any(map(on_disk, parts)):
+        return MappedPanel(parts)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _from_pandas(X: pd.DataFrame | pd.Series) -> NDArray[np.floating[Any]]:
@@ -137,7 +159,8 @@ def _channels_first(x: Any, name: object) -> NDArray[np.floating[Any]]:
     if array.ndim != 2:
         raise ValueError(
             f"series {name!r} has {array.ndim} dimensions; a series is (length,) or "
-            "(n_channels, length)."
+            "(n_channels, length), and only a list of nothing but arrays "
+            "(n_series, n_channels, length) holds several series in each."
         )
     return array.T if isinstance(x, pd.DataFrame) else array
 
@@ -161,10 +184,8 @@ def _as_float(array: NDArray[Any]) -> NDArray[np.floating[Any]]:
         raise ValueError(f"X must hold numbers, got strings; accepted are {ACCEPTED}.")
     if array.dtype.kind == "c":
         raise ValueError("Complex data not supported: X must hold real numbers.")
-    if array.dtype in (np.float32, np.float64):
-        return array
     try:
-        return array.astype(np.float64)
+        return array.astype(float_dtype(array.dtype), copy=False)
     except (TypeError, ValueError) as error:
         raise type(error)(
             f"X must hold numbers, got dtype {array.dtype} ({error}); accepted are {ACCEPTED}."
@@ -178,26 +199,27 @@ def holds_strings(array: NDArray[Any]) -> bool:
     return array.dtype.kind in "US"
 
 
-def _check(values: NDArray[np.floating[Any]]) -> None:
+def _check(values: Panel) -> None:
     """Refuse empty data, infinite values and series without any observed value."""
     n_series, n_channels, length = values.shape
-    if not values.size:
+    if 0 in values.shape:
         raise ValueError(
             f"X is empty: {n_series} series (samples) of {n_channels} channel(s) and "
             f"{length} time point(s); a minimum of 1 is required of each."
         )
-    step = max(1, CHUNK // (n_channels * length))
-    for start in range(0, n_series, step):
-        chunk = values[start : start + step]
-        if np.isinf(chunk).any():
-            bad = start + int(np.flatnonzero(np.isinf(chunk).any((1, 2)))[0])
+    for part in chunks(n_series, n_channels * length):
+        chunk = values[part]
+        if np.isfinite(chunk).all():
+            continue
+        infinite = np.isinf(chunk).any((1, 2))
+        if infinite.any():
             raise ValueError(
-                f"Input X contains infinity (first in series {bad}); values must be finite, "
-                "or NaN where missing."
+                f"Input X contains infinity (first in series {part.start + infinite.argmax()}); "
+                "values must be finite, or NaN where missing."
             )
         missing = np.isnan(chunk).all((1, 2))
         if missing.any():
             raise ValueError(
-                f"series {start + int(np.flatnonzero(missing)[0])} of X has no observed value "
+                f"series {part.start + missing.argmax()} of X has no observed value "
                 "(every point is NaN); drop it."
             )

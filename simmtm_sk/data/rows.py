@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 
-CHUNK = 1 << 24  # values that are looked at together when a large array is scanned
+from .panel import MappedPanel, Panel, chunks, windows
 
 
 class Rows:
@@ -21,9 +18,9 @@ class Rows:
 
     Parameters
     ----------
-    values : ndarray, shape (n_series, n_channels, length)
-        As `panel_values` returns it, NaN = missing. A ``numpy.memmap`` is read batch by batch,
-        anything else is moved to ``device`` once.
+    values : ndarray or MappedPanel, shape (n_series, n_channels, length)
+        As `panel_values` returns it, NaN = missing. A `MappedPanel` is read batch by batch, an
+        array is moved to ``device`` once.
     max_length : int or None, default=None
         Longest window; None never cuts.
     device : torch.device, default=cpu
@@ -37,6 +34,8 @@ class Rows:
         One past the last observed point of every series.
     length : int
         Points of a row; shorter series are padded.
+    complete : bool
+        Whether nothing is missing in the panel, nor padded.
 
     Examples
     --------
@@ -52,32 +51,29 @@ class Rows:
 
     def __init__(
         self,
-        values: NDArray[np.floating[Any]],
+        values: Panel,
         max_length: int | None = None,
         device: torch.device | None = None,
     ) -> None:
         self.device = device or torch.device("cpu")
         self.n_channels = values.shape[1]
         self.length = min(values.shape[2], max_length or values.shape[2])
-        self.ends, self._complete = _scan(values)
+        self.ends, self.complete = _scan(values)
         self.series, self.start = _windows(self.ends, self.length)
-        if not self._complete:
+        if not self.complete:
             kept = _observed_windows(values, self.series, self.start, self.length)
             self.series, self.start = self.series[kept], self.start[kept]
         ends_in_row = self.ends[self.series] - self.start
         self._padded = bool((ends_in_row < self.length).any())
-        self._series, self._start, self._ends = (
-            torch.as_tensor(x, device=self.device) for x in (self.series, self.start, ends_in_row)
-        )
-        self._on_disk = on_disk(values)
-        # views of every window there could be; indexing copies only those that are asked for
-        self._windows: Any = (
-            sliding_window_view(values, self.length, axis=2)
-            if self._on_disk
-            else torch.tensor(np.ascontiguousarray(values), device=self.device).unfold(
+        self._ends = torch.as_tensor(ends_in_row, device=self.device)
+        self._mapped = values if isinstance(values, MappedPanel) else None
+        if self._mapped is None:
+            self._series = torch.as_tensor(self.series, device=self.device)
+            self._start = torch.as_tensor(self.start, device=self.device)
+            # views of every window there could be; indexing copies only those that are asked for
+            self._windows = torch.tensor(np.ascontiguousarray(values), device=self.device).unfold(
                 2, self.length, 1
             )
-        )
 
     def __len__(self) -> int:
         return len(self.series)
@@ -97,13 +93,14 @@ class Rows:
         within : Tensor of bool, shape (n_rows, length), or None
             False behind the end of the series; None if no series of the panel ends inside a row.
         """
-        series, start = self._series[index], self._start[index]
-        if self._on_disk:
-            values = torch.from_numpy(self._windows[series.numpy(), :, start.numpy()])
-            values = values.to(self.device)
+        if self._mapped is None:
+            values = self._windows[self._series[index], :, self._start[index]]
         else:
-            values = self._windows[series, :, start]
-        if self._complete:
+            read = index.cpu().numpy()
+            values = torch.from_numpy(
+                windows(self._mapped, self.series[read], self.start[read], self.length)
+            ).to(self.device)
+        if self.complete:
             return values, torch.ones_like(values, dtype=torch.bool), None
         observed = ~values.isnan()
         within = None
@@ -112,25 +109,17 @@ class Rows:
         return values.masked_fill(~observed, 0), observed, within
 
 
-def on_disk(values: NDArray[Any]) -> bool:
-    """Whether an array is a memory map or a view of one."""
-    base: Any = values
-    while base is not None and not isinstance(base, np.memmap):
-        base = getattr(base, "base", None)
-    return base is not None
-
-
-def _scan(values: NDArray[np.floating[Any]]) -> tuple[NDArray[np.intp], bool]:
+def _scan(values: Panel) -> tuple[NDArray[np.intp], bool]:
     """One past the last observed point of every series, and whether nothing is missing."""
     n_series, n_channels, length = values.shape
-    ends = np.empty(n_series, np.intp)
+    ends = np.full(n_series, length, np.intp)
     complete = True
-    step = max(1, CHUNK // (n_channels * length))
-    for i in range(0, n_series, step):
-        missing = np.isnan(values[i : i + step])
-        observed = ~missing.all(1)
-        ends[i : i + step] = (observed * np.arange(1, length + 1)).max(1)
-        complete &= not missing.any()
+    for part in chunks(n_series, n_channels * length):
+        missing = np.isnan(values[part])
+        if missing.any():
+            observed = ~missing.all(1)
+            ends[part] = (observed * np.arange(1, length + 1)).max(1)
+            complete = False
     return ends, complete
 
 
@@ -144,14 +133,14 @@ def _windows(ends: NDArray[np.intp], length: int) -> tuple[NDArray[np.intp], NDA
 
 
 def _observed_windows(
-    values: NDArray[np.floating[Any]],
+    values: Panel,
     series: NDArray[np.intp],
     start: NDArray[np.intp],
     length: int,
 ) -> NDArray[np.bool_]:
     """Whether a window has any observed point; a long gap can swallow one."""
-    windows = sliding_window_view(values, length, axis=2)
-    step = max(1, CHUNK // (values.shape[1] * length))
-    chunks = (slice(i, i + step) for i in range(0, len(series), step))
-    observed = [~np.isnan(windows[series[c], :, start[c]]).all((1, 2)) for c in chunks]
+    observed = [
+        ~np.isnan(windows(values, series[part], start[part], length)).all((1, 2))
+        for part in chunks(len(series), values.shape[1] * length)
+    ]
     return np.concatenate(observed)

@@ -6,13 +6,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-from ..data import check_numeric, holds_strings, is_nested, is_sktime_panel, panel_values
+from ..data import (
+    Panel,
+    check_numeric,
+    holds_strings,
+    is_nested,
+    is_sktime_panel,
+    on_disk,
+    panel_values,
+)
 
 
-def check_series(estimator: Any, X: Any, *, reset: bool) -> NDArray[np.floating[Any]]:
+def check_series(estimator: Any, X: Any, *, reset: bool) -> Panel:
     """Validate ``X`` and return it as (n_series, n_channels, length), NaN = missing.
 
     Tables, one series a row, go through scikit-learn's `validate_data`: a table at transform needs
@@ -67,14 +74,15 @@ def _fitted_on_table(estimator: Any) -> bool:
     return bool(estimator.n_features_in_ == estimator.length_ and estimator.n_channels_ == 1)
 
 
-def _validated(estimator: Any, X: Any, reset: bool) -> NDArray[np.floating[Any]]:
+def _validated(estimator: Any, X: Any, reset: bool) -> Any:
     if holds_strings(np.asarray(X)):  # scikit-learn would convert those that look like numbers
         raise ValueError("X must hold numbers, got strings.")
     try:
-        validated: NDArray[np.floating[Any]] = validate_data(
+        return validate_data(
             estimator,
             X,
             reset=reset,
+            skip_check_array=on_disk(X),  # it would convert, hence copy, all of it
             dtype=[np.float64, np.float32],
             ensure_all_finite="allow-nan",
             allow_nd=True,
@@ -86,7 +94,6 @@ def _validated(estimator: Any, X: Any, reset: bool) -> NDArray[np.floating[Any]]
                 "(n_series, n_channels, length) or a list of arrays.)"
             ) from error
         raise
-    return validated
 
 
 def instance_index(X: Any) -> pd.Index | None:

@@ -1,10 +1,11 @@
 """Every container of series gives the same array; what is none gives an error that helps."""
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 
-from simmtm_sk.data import is_sktime_panel, panel_values
+from simmtm_sk.data import MappedPanel, is_sktime_panel, panel_values
 
 rng = np.random.default_rng(0)
 EQUAL = rng.normal(size=(4, 2, 6))
@@ -165,7 +166,7 @@ def test_series_without_any_value_are_named(make):
 
 
 def test_the_scan_for_bad_values_goes_on_behind_its_first_chunk(monkeypatch):
-    monkeypatch.setattr("simmtm_sk.data.containers.CHUNK", 12)
+    monkeypatch.setattr("simmtm_sk.data.panel.CHUNK", 12)
     for bad, message in ((np.inf, "infinity .first in series 3"), (np.nan, "series 3 of X has no")):
         X = EQUAL.copy()
         X[3] = bad
@@ -232,10 +233,102 @@ def test_channels_of_a_nested_frame_may_end_at_different_times():
     np.testing.assert_array_equal(panel_values(X), [[[1, 2, 3], [4, np.nan, np.nan]]])
 
 
-def test_a_memmap_stays_on_disk(tmp_path):
-    np.save(tmp_path / "x.npy", EQUAL)
-    X = np.load(tmp_path / "x.npy", mmap_mode="r")
-    values = panel_values(X)
-    assert isinstance(values, np.memmap)
-    assert np.shares_memory(values, X)
-    assert isinstance(panel_values(X[:, 0]), np.memmap)
+def on_disk(folder, *arrays):
+    """Save arrays to files and map these."""
+    for i, array in enumerate(arrays):
+        np.save(folder / f"{i}.npy", array)
+    return [np.load(folder / f"{i}.npy", mmap_mode="r") for i in range(len(arrays))]
+
+
+@pytest.mark.parametrize("dtype", [">f4", "f4", ">f8", "f8", "f2", "i2", ">i4", "u1", "?"])
+def test_a_memmap_stays_on_disk_whatever_its_dtype(tmp_path, dtype):
+    X = np.round(3 * abs(EQUAL)).astype(dtype)
+    (file,) = on_disk(tmp_path, X)
+    for given, expected in ((file, X), (file[1:, :1], X[1:, :1]), (file[:, 1], X[:, 1:])):
+        values = panel_values(given)
+        assert isinstance(values, MappedPanel)
+        assert np.shares_memory(values.parts[0], file)
+        in_memory = panel_values(expected)
+        assert values.dtype == values[:2].dtype == in_memory.dtype
+        assert in_memory.dtype == (np.float32 if dtype in ("f4", ">f4") else np.float64)
+        np.testing.assert_array_equal(values, in_memory)
+
+
+def test_a_copy_of_a_memmap_is_in_memory(tmp_path):
+    (file,) = on_disk(tmp_path, EQUAL)
+    assert not isinstance(panel_values(file.copy()), MappedPanel)
+
+
+def test_a_fitting_part_is_read_without_a_copy(tmp_path):
+    first, second = on_disk(tmp_path, EQUAL, EQUAL)
+    values = panel_values([first, second])
+    assert np.shares_memory(values[1:4], first)
+    assert np.shares_memory(values[4:9], second)
+    assert not np.shares_memory(values[3:5], first)
+
+
+def test_arrays_of_several_series_follow_one_another(tmp_path):
+    arrays = [EQUAL, EQUAL[:0], EQUAL[2:3] + 1, EQUAL - 1]
+    expected = np.concatenate(arrays)
+    in_memory = panel_values(arrays)
+    assert isinstance(in_memory, np.ndarray)
+    np.testing.assert_array_equal(in_memory, expected)
+    files = on_disk(tmp_path, *arrays)
+    for given in (files, tuple(files), [files[0], *arrays[1:]]):
+        values = panel_values(given)
+        assert isinstance(values, MappedPanel)
+        assert len(values) == len(expected)
+        assert values.shape == expected.shape
+        for start in range(10):
+            for stop in range(12):
+                np.testing.assert_array_equal(values[start:stop], expected[start:stop])
+        by_channel = values.reshape(-1, 1, 6)
+        np.testing.assert_array_equal(by_channel, expected.reshape(-1, 1, 6))
+        assert np.shares_memory(by_channel.parts[0], files[0])
+
+
+def test_dtypes_of_several_arrays(tmp_path):
+    single, double, whole = (np.ones((1, 2, 3), dtype) for dtype in (">f4", float, np.int8))
+    for arrays, dtype in (
+        ([single, single], np.float32),
+        ([single, double], np.float64),
+        ([single, whole], np.float64),
+    ):
+        for given in (arrays, on_disk(tmp_path, *arrays)):
+            values = panel_values(given)
+            assert values.dtype == dtype
+            np.testing.assert_array_equal(values, np.ones((2, 2, 3)))
+
+
+@pytest.mark.parametrize("on_files", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1, 6), (1, 2, 5)], ids=["channels", "length"])
+def test_channels_and_length_of_several_arrays_must_agree(tmp_path, shape, on_files):
+    arrays = [EQUAL, np.zeros(shape)]
+    with pytest.raises(ValueError, match=r"same channels and length.*unequal length are a list"):
+        panel_values(on_disk(tmp_path, *arrays) if on_files else arrays)
+
+
+def test_bad_values_on_disk_are_found(tmp_path):
+    X = EQUAL.copy()
+    for bad, message in ((np.inf, "infinity .first in series 6"), (np.nan, "series 6 of X has no")):
+        X[2] = bad
+        with pytest.raises(ValueError, match=message):
+            panel_values(on_disk(tmp_path, EQUAL, X))
+    for dtype in ("U3", complex, "i4,i4"):
+        with pytest.raises((ValueError, TypeError), match=r"numbers"):
+            panel_values(on_disk(tmp_path, EQUAL, np.zeros(EQUAL.shape, dtype)))
+    with pytest.raises(ValueError, match="X is empty"):
+        panel_values(on_disk(tmp_path, EQUAL)[0][:0])
+
+
+def test_names_of_runs_depend_on_the_content_of_files(tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+    changed = EQUAL.copy()
+    changed[-1, -1, -1] += 1e-9
+    same, again, other = (
+        joblib.hash(panel_values(on_disk(tmp_path / name, EQUAL, second)))
+        for name, second in (("a", EQUAL), ("b", EQUAL), ("c", changed))
+    )
+    assert same == again
+    assert same != other

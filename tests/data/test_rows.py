@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simmtm_sk.data import Rows
+from simmtm_sk.data import MappedPanel, Rows
 
 
 def panel(lengths, n_channels=2, missing=0.0):
@@ -19,6 +19,14 @@ def panel(lengths, n_channels=2, missing=0.0):
         row[:, :n] = rng.normal(size=(n_channels, n))
         row[:, : n - 1][rng.random((n_channels, n - 1)) < missing] = np.nan
     return values
+
+
+def mapped(folder, data):
+    """The same values in two files, the second of one series."""
+    files = [folder / "a.npy", folder / "b.npy"]
+    for file, part in zip(files, (data[:-1], data[-1:]), strict=True):
+        np.save(file, part)
+    return MappedPanel([np.load(file, mmap_mode="r") for file in files])
 
 
 def everything(rows):
@@ -112,8 +120,7 @@ def test_windows_within_a_gap_are_left_out(tmp_path, on_disk):
     data[0, :, 3:9] = np.nan
     data[1, 0] = np.nan  # one channel of two is enough for a window
     if on_disk:
-        np.save(tmp_path / "x.npy", data)
-        data = np.load(tmp_path / "x.npy", mmap_mode="r")
+        data = mapped(tmp_path, data)
     rows = Rows(data, max_length=3)
     assert rows.series.tolist() == [0, 0, 1, 1, 1, 1]
     assert rows.start.tolist() == [0, 9, 0, 3, 6, 9]
@@ -141,7 +148,7 @@ def test_the_search_for_empty_windows_goes_on_behind_its_first_chunk(monkeypatch
     data[:, :, 4:12] = np.nan
     data[1, 1, 7] = 1.0
     expected = Rows(data, 4)
-    monkeypatch.setattr("simmtm_sk.data.rows.CHUNK", 17)  # two windows a chunk
+    monkeypatch.setattr("simmtm_sk.data.panel.CHUNK", 17)  # two windows a chunk
     rows = Rows(data, 4)
     assert rows.start.tolist() == [0, 12, 16, 0, 4, 12, 16, 0, 12, 16]
     np.testing.assert_array_equal(rows.series, expected.series)
@@ -156,10 +163,9 @@ def test_gather_keeps_the_dtype(dtype):
 
 @pytest.mark.parametrize("max_length", [None, 4])
 @pytest.mark.parametrize("lengths", [[9, 9, 9], [9, 2, 5]])
-def test_rows_of_a_memmap_equal_those_in_memory(tmp_path, lengths, max_length):
+def test_rows_on_disk_equal_those_in_memory(tmp_path, lengths, max_length):
     data = panel(lengths)
-    np.save(tmp_path / "x.npy", data)
-    on_disk = Rows(np.load(tmp_path / "x.npy", mmap_mode="r"), max_length)
+    on_disk = Rows(mapped(tmp_path, data), max_length)
     in_memory = Rows(data, max_length)
     np.testing.assert_array_equal(on_disk.series, in_memory.series)
     np.testing.assert_array_equal(on_disk.start, in_memory.start)
@@ -172,20 +178,22 @@ def test_a_memmap_is_read_when_it_is_asked_for(tmp_path):
     """What changes in the file afterwards is seen, so nothing was copied before."""
     np.save(tmp_path / "x.npy", np.zeros((3, 1, 10)))
     file = np.load(tmp_path / "x.npy", mmap_mode="r+")
-    rows = Rows(file, max_length=5)
+    rows = Rows(MappedPanel([file]), max_length=5)
     file[1, 0, 5:] = 7
     values, _, _ = rows.gather(torch.tensor([3]))  # the second window of the second series
     assert (values == 7).all()
 
 
-def test_a_memmap_is_never_copied_whole(tmp_path, monkeypatch):
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_memmap_is_never_copied_whole(tmp_path, monkeypatch, missing):
     """Neither the scan nor a batch allocates anything near the size of the file."""
-    monkeypatch.setattr("simmtm_sk.data.rows.CHUNK", 1 << 14)
+    monkeypatch.setattr("simmtm_sk.data.panel.CHUNK", 1 << 14)
     shape = (2000, 1, 500)  # 8 MB
-    np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float64, shape)[:] = 1.0
-    X = np.load(tmp_path / "x.npy", mmap_mode="r")
+    X = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float64, shape)
+    X[:] = 1.0
+    X[0, 0, 5] = np.nan if missing else 1.0
     tracemalloc.start()
-    rows = Rows(X, max_length=100)
+    rows = Rows(MappedPanel([X]), max_length=100)
     rows.gather(torch.arange(32))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -196,7 +204,7 @@ def test_a_memmap_is_never_copied_whole(tmp_path, monkeypatch):
 def test_the_scan_goes_on_behind_its_first_chunk(monkeypatch):
     data = panel([9, 4, 9, 1, 6])
     expected = Rows(data, 4)
-    monkeypatch.setattr("simmtm_sk.data.rows.CHUNK", 20)
+    monkeypatch.setattr("simmtm_sk.data.panel.CHUNK", 20)
     rows = Rows(data, 4)
     np.testing.assert_array_equal(rows.series, expected.series)
     np.testing.assert_array_equal(rows.start, expected.start)
