@@ -14,7 +14,6 @@ from .nn.heads import owner_means
 from .nn.masking import geometric_mask, masked_views
 from .nn.model import SimMTM
 from .nn.normalization import levels, visible_statistics
-from .nn.parts import worker_threads
 
 RowFunction = Callable[[SimMTM, Tensor, Tensor, Tensor | None], Tensor]
 
@@ -31,7 +30,7 @@ def over_rows(network: SimMTM, rows: Rows, dtype: torch.dtype, function: RowFunc
         copied = copied.double()
     batch_size = max(1, _POINTS_PER_BATCH // rows.length)
     batches = torch.arange(len(rows), device=rows.device).tensor_split(-(-len(rows) // batch_size))
-    with worker_threads(rows.device), torch.inference_mode():
+    with torch.inference_mode():
         return torch.cat([function(copied, *rows.gather(index)).cpu() for index in batches])
 
 

@@ -96,7 +96,7 @@ def aggregate_neighbors(
     --------
     >>> import torch
     >>> points = torch.tensor([[[9.0]], [[1.0]], [[3.0]]])
-    >>> aggregate_neighbors(points, torch.ones(3, 1), 1, 0.1)
+    >>> aggregate_neighbors(points, torch.ones(3, 1), 1, 0.1).round(decimals=4)
     tensor([[[2.]]])
     """
     unit = F.normalize(series, dim=-1)

@@ -28,30 +28,24 @@ _THREADS: ContextVar[ThreadPoolExecutor | None] = ContextVar("threads", default=
 
 
 @contextlib.contextmanager
-def worker_threads(device: torch.device) -> Iterator[None]:
-    """Let `in_parts` and `in_threads` use as many threads as torch may; on a CPU only.
+def worker_threads() -> Iterator[None]:
+    """Let `in_parts` and `in_threads` use as many threads as torch may.
 
     Inside, torch computes every operation on one thread: parts share the cores instead, and sums
     come out in the same order, hence with the same bits, whatever number of threads joblib leaves
-    to a worker.
+    to a worker. The number is the process's: one thread at a time may be inside.
     """
     n_threads = torch.get_num_threads()
-    if n_threads == 1:  # perhaps because another thread is inside; it will set the number back
-        yield
-        return
     torch.set_num_threads(1)
+    threads = None if n_threads == 1 else ThreadPoolExecutor(n_threads)
+    token = _THREADS.set(threads)
     try:
-        if device.type == "cpu":
-            with ThreadPoolExecutor(n_threads) as threads:
-                token = _THREADS.set(threads)
-                try:
-                    yield
-                finally:
-                    _THREADS.reset(token)
-        else:
-            yield
+        yield
     finally:
+        _THREADS.reset(token)
         torch.set_num_threads(n_threads)
+        if threads is not None:
+            threads.shutdown()
 
 
 def in_threads(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]:
@@ -97,7 +91,7 @@ def in_parts(
     edges = [n_rows * i // n_parts for i in range(n_parts + 1)]
     slices = [slice(*edge) for edge in pairwise(edges) if edge[0] < edge[1]]
     run = _in_callers_autocast(run, device)
-    mapped: Mapped = in_threads
+    mapped: Mapped = in_threads if device == "cpu" else map
     if module.training and any(isinstance(m, nn.Dropout) and m.p > 0 for m in module.modules()):
         run, mapped = _seeded(run, slices), map
     keep = torch.is_grad_enabled() and layer_size <= KEPT

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..data import Rows
-from ..nn.parts import worker_threads
 from ..nn.supervised import Supervised
 from .loop import History, Plan, train
 from .pretraining import isolated_randomness
@@ -102,7 +101,7 @@ def finetune(
         total = sum(float(loss_of(series)) * len(series) for series in batches)
         return {"criterion": total / len(valid_series)}
 
-    with isolated_randomness(plan.seed), worker_threads(device):
+    with isolated_randomness(plan.seed):
         result = train(
             model,
             plan,

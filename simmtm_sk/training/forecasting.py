@@ -16,7 +16,6 @@ from ..data.windows import Index, Windows, thinned
 from ..nn.forecast import NORMALIZATIONS, Forecast, Normalized, normalized
 from ..nn.model import SimMTM
 from ..nn.normalization import interpolated
-from ..nn.parts import worker_threads
 from ..nn.ridge import Moments, RidgeFit, choose, merged, solve
 from .loop import History, Plan, train
 from .pretraining import isolated_randomness
@@ -192,7 +191,7 @@ def fit_forecast(
         As in `train`.
     """
     windows = task.windows
-    with isolated_randomness(plan.seed), worker_threads(windows.device):
+    with isolated_randomness(plan.seed):
         if normalization == "auto":
             normalization = best_normalization(task)
         network = network if strategy == "linear-probe" else copy.deepcopy(network)

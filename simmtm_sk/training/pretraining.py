@@ -75,9 +75,9 @@ def isolated_randomness(seed: int) -> Iterator[None]:
     """Seed torch's global generators inside and give them back untouched.
 
     Initialisation and dropout draw from the global generators, so only one fit at a time may be
-    inside.
+    inside. It shares its work among `worker_threads`.
     """
-    with _ONE_AT_A_TIME, torch.random.fork_rng():
+    with _ONE_AT_A_TIME, torch.random.fork_rng(), worker_threads():
         torch.manual_seed(seed)
         yield
 
@@ -133,7 +133,7 @@ def pretrain(
         own_view = network.objective.own_view_weight * means.get("own_view", 0.0)
         return {**means, "criterion": means["reconstruction"] + own_view}
 
-    with isolated_randomness(plan.seed), worker_threads(device):
+    with isolated_randomness(plan.seed):
         result = train(
             network,
             plan,

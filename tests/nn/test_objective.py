@@ -147,7 +147,7 @@ def test_gradients_agree_with_differences(monkeypatch):
     assert torch.autograd.gradcheck(
         lambda s, p: aggregate_neighbors(p, s, 3, 0.3), (series, points)
     )
-    assert torch.autograd.gradcheck(lambda s: constraint_loss(s, 3, 0.3), inputs[0])
+    assert torch.autograd.gradcheck(lambda s: constraint_loss(s, 3, 0.3), series)
 
 
 def test_no_matrix_of_all_pairs(monkeypatch):

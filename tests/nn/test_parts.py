@@ -9,7 +9,6 @@ from torch import nn
 from simmtm_sk.nn import parts
 from simmtm_sk.nn.parts import in_parts, in_threads, worker_threads
 
-CPU = torch.device("cpu")
 N_ROWS, WIDTH = 11, 6
 
 
@@ -43,7 +42,7 @@ def results_and_gradients(module, x, n_threads=1, calls=None):
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     try:
-        with worker_threads(CPU):
+        with worker_threads():
             h, energy = in_parts(run, N_ROWS, N_ROWS * WIDTH, module)
             loss = (h.flatten() @ torch.linspace(-1, 2, h.numel(), dtype=h.dtype)) + energy.prod()
             gradients = torch.autograd.grad(loss, list(module.parameters()))
@@ -136,7 +135,7 @@ def test_autocast_reaches_every_part(small_parts, n_threads):
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     try:
-        with worker_threads(CPU):
+        with worker_threads():
             with torch.autocast("cpu", torch.bfloat16):
                 (h,) = in_parts(run, N_ROWS, N_ROWS * WIDTH, module)
             h.float().sum().backward()  # outside, where parts may be encoded again
@@ -156,7 +155,7 @@ def test_errors_come_through_and_threads_come_back(small_parts):
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        with pytest.raises(RuntimeError, match="in a part"), worker_threads(CPU):
+        with pytest.raises(RuntimeError, match="in a part"), worker_threads():
             in_parts(run, N_ROWS, N_ROWS * WIDTH, module)
         assert torch.get_num_threads() == 3
         assert list(in_threads(lambda i: i, range(3))) == [0, 1, 2]  # no thread is left to use
@@ -169,7 +168,7 @@ def test_threads_share_the_work():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with worker_threads(CPU):
+        with worker_threads():
             meet = threading.Barrier(2, timeout=10)
             assert torch.get_num_threads() == 1
             list(in_threads(lambda _: meet.wait(), range(2)))

@@ -14,7 +14,6 @@ from simmtm_sk.data import Rows
 from simmtm_sk.inference import all_levels
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.nn.model import Objective
-from simmtm_sk.nn.parts import worker_threads
 from simmtm_sk.training.loop import Plan
 from simmtm_sk.training.pretraining import Pretraining, isolated_randomness, pretrain, split_rows
 
@@ -151,17 +150,19 @@ def test_masks_of_the_users_own():
     assert set(calls) == {(2 * 6, 16, 0.5, 3.0)}  # two views of batches of 6, 18 rows in 3 parts
 
 
-def test_randomness_is_isolated():
+def test_randomness_is_isolated(three_threads):
     torch.manual_seed(1), np.random.seed(1), random.seed(1)  # noqa: NPY002
     before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
     with isolated_randomness(3):
         inside = torch.rand(2)
+        assert torch.get_num_threads() == 1
     with contextlib.suppress(RuntimeError), isolated_randomness(3):
         assert torch.equal(torch.rand(2), inside)
         raise RuntimeError
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.random.get_state()[1].tolist() == before[1]  # noqa: NPY002
     assert random.getstate() == before[2]
+    assert torch.get_num_threads() == 3
 
 
 def test_one_thread_at_a_time():
@@ -201,12 +202,12 @@ def test_the_number_of_threads_comes_back_to_every_thread(three_threads):
     entered, leave, seen = threading.Event(), threading.Event(), []
 
     def first():
-        with isolated_randomness(1), worker_threads(torch.device("cpu")):
+        with isolated_randomness(1):
             entered.set()
             leave.wait(10)
 
     def second():
-        with isolated_randomness(1), worker_threads(torch.device("cpu")):
+        with isolated_randomness(1):
             seen.append(torch.get_num_threads())
         seen.append(torch.get_num_threads())
 
