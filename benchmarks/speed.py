@@ -27,12 +27,13 @@ import os
 import resource
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import plain
@@ -52,6 +53,7 @@ from simmtm_sk import PatchEncoder, PointEncoder, SimMTMTransformer
 from simmtm_sk.data import Rows
 from simmtm_sk.datasets import load_dataset
 from simmtm_sk.forecaster import default_transformer, pretraining_windows
+from simmtm_sk.nn import parts
 from simmtm_sk.nn.model import Objective, SimMTM
 from simmtm_sk.nn.supervised import Supervised
 from simmtm_sk.training.finetuning import cross_entropy, finetune
@@ -67,6 +69,7 @@ SETTINGS = (
     "windows",
     "window_channels",
     "rows",
+    "parameters",
     "threads",
 )
 
@@ -218,14 +221,14 @@ class reported:  # noqa: N801, a context manager
 def row_of(
     case: Case, repeat: int, seconds: float, peak: float, work: dict[str, float], load: float
 ) -> Row:
-    parts = case.settings.get("window_channels")
+    n = case.settings.get("window_channels")
     return {
         "case": case.name,
         **{name: case.settings.get(name, "") for name in SETTINGS},
         "threads": case.settings.get("threads", 1),
         "repeat": repeat,
         "seconds": f"{seconds:.5g}",
-        "seconds_per_window_channel": f"{seconds / parts:.5g}" if parts else "",
+        "seconds_per_window_channel": f"{seconds / n:.5g}" if n else "",
         "peak_mb": round(peak, 1),
         "gflop": f"{work[case.name] / 1e9:.5g}" if case.name in work else "",
         "load": round(load, 1),
@@ -242,7 +245,7 @@ class Sampled:
         draw = np.random.default_rng(0)
         self._rows = rows
         self._chosen = torch.from_numpy(draw.choice(len(rows), n_rows, replace=n_rows > len(rows)))
-        self.device, self.length, self.n_channels = rows.device, rows.length, rows.n_channels
+        self.device = rows.device
 
     def __len__(self) -> int:
         return len(self._chosen)
@@ -289,31 +292,40 @@ class Steps:
         fields = {f.name: getattr(found, f.name) for f in dataclasses.fields(Pretraining)}
         return LabelledPretraining(**{**fields, "plan": plan, "validation_fraction": 0.0})
 
-    def network(self, rows: Sampled) -> SimMTM:
-        network = self.settings().network(rows.n_channels, rows.length)
+    def network(self) -> SimMTM:
+        transformer = self.transformer
+        channels = 1 if transformer._any_channels() else self.channels
+        length = min(self.length, transformer.max_length or self.length)
+        network = self.settings().network(channels, length)
         if self.flat:
             d_model = network.backbone.d_model
-            width = int(self.transformer.projection_dim)
-            network.projector = plain.FlatProjector(rows.length, d_model, width)
-            network.decoder = plain.FlatDecoder(rows.length, d_model)
+            width = int(transformer.projection_dim)
+            network.projector = plain.FlatProjector(length, d_model, width)
+            network.decoder = plain.FlatDecoder(length, d_model)
         return network
 
     def __call__(self, turns: Turns) -> None:
         rows = self.data()
         turns.ready()
-        pretrain(
-            self.network(rows),
-            rows,
-            self.settings(),
-            on_epoch=lambda record: turns(record["seconds"] / self.per_turn),
-        )
+        with self.parts():
+            pretrain(
+                self.network(),
+                rows,
+                self.settings(),
+                on_epoch=lambda record: turns(record["seconds"] / self.per_turn),
+            )
+
+    def parts(self) -> AbstractContextManager[object]:
+        """Flat heads normalise over all rows of a step, so that it cannot be cut in parts."""
+        return patch.object(parts, "PART", 1 << 62) if self.flat else nullcontext()
 
     def losses(self) -> Tensor:
         rows, settings = self.data(), self.settings()
-        network = self.network(rows).train()
+        network = self.network().train()
         values, observed, within = rows.gather(torch.arange(int(self.transformer.batch_size)))
         views = settings.views(network, observed, torch.Generator().manual_seed(0))
-        return network.losses(values, observed, within, views)["total"]
+        with self.parts():
+            return network.losses(values, observed, within, views)["total"]
 
     def work(self) -> float:
         return operations(lambda: self.losses().backward())
@@ -331,6 +343,7 @@ class Steps:
             "windows": round(window_channels / self.channels, 2),
             "window_channels": window_channels,
             "rows": batch * (int(transformer.n_masks) + 1),
+            "parameters": parameters(self.network),
             **others.pop("settings", {}),
         }
         return Case(name, self, settings, work=self.work if work else None, **others)
@@ -340,6 +353,12 @@ def random_walks(n_series: int, channels: int, length: int) -> np.ndarray:
     draw = np.random.default_rng(0)
     steps = draw.standard_normal((n_series, channels, length), np.float32)
     return steps.cumsum(2, out=steps)
+
+
+def parameters(build: Callable[[], nn.Module]) -> int:
+    """How many weights a network has; none of them is made."""
+    with torch.device("meta"):
+        return sum(weight.numel() for weight in build().parameters())
 
 
 def operations(call: Callable[[], object]) -> float:
@@ -426,6 +445,7 @@ def plain_suite(quick: bool, home: str | None) -> Iterator[list[Case]]:
             "windows": windows,
             "window_channels": rows,
             "rows": rows * (plain.N_MASKS + 1),
+            "parameters": parameters(plain.PlainSimMTM),
         },
         work=partial(plain_work, windows),
         turns=2,  # each about half a minute
@@ -496,7 +516,7 @@ def finetuning_steps(transformer: SimMTMTransformer, channels: int, length: int,
     n_series = per_turn * int(transformer.batch_size)
     rows = Rows(random_walks(n_series, channels, length))
     turns.ready()
-    network = steps.network(rows)
+    network = steps.network()
     statistics = transformer._statistics()
     with torch.no_grad():
         width = network.embed(*rows.gather(torch.arange(1)), statistics, True).shape[1]
@@ -596,9 +616,9 @@ def length_suite(quick: bool, home: str | None) -> Iterator[list[Case]]:
     """Windows of the whole length; and the default, windows of at most 512 points."""
     for length in (24, 48) if quick else (96, 336, 1000, 2000, 5000):
         for name, family in FAMILIES.items():
-            per_turn = 3 if length < 2000 else 1
-            whole = Steps(family(max_length=None), 1, length, per_turn=per_turn)
-            yield [whole.case(name, turns=3, limit=60)]
+            long = length >= 2000
+            whole = Steps(family(max_length=None), 1, length, per_turn=1 if long else 3)
+            yield [whole.case(name, turns=2 if long else 3, limit=60)]
             if length > 512:
                 cut = Steps(family(), 1, length)
                 yield [cut.case(f"{name}, cut", turns=3, limit=60)]
@@ -621,10 +641,10 @@ def masks_suite(quick: bool, home: str | None) -> Iterator[list[Case]]:
 
 
 def batch_suite(quick: bool, home: str | None) -> Iterator[list[Case]]:
-    def steps(family: Callable[..., SimMTMTransformer], n: int) -> Steps:
-        return Steps(family(windows=n), 1, 48 if quick else 336, per_turn=3 if n < 100 else 1)
-
-    yield from sweep(quick, (8, 32, 128, 512), steps)
+    for n in (8, 32) if quick else (8, 32, 128, 512):
+        for name, family in FAMILIES.items():
+            steps = Steps(family(windows=n), 1, 48 if quick else 336, per_turn=3 if n < 100 else 1)
+            yield [steps.case(name, turns=3 if n < 100 else 2, limit=60)]
 
 
 # -- big steps ------------------------------------------------------------------------------------
@@ -750,9 +770,9 @@ def group_of(event: Any) -> str:
     while caller is not None:
         names.append(caller.name)
         caller = caller.cpu_parent
-    for group, parts in GROUPS.items():
+    for group, names_of in GROUPS.items():
         within = names if group in BY_CALLER else names[:1]
-        if any(part in name for name in within for part in parts):
+        if any(part in name for name in within for part in names_of):
             return group
     return "rest"
 
@@ -761,7 +781,7 @@ def profile(steps: Steps, n_steps: int) -> dict[str, float]:
     """Milliseconds of a step by group: of torch's operators alone, without Python between them."""
     steps = dataclasses.replace(steps, per_turn=n_steps)
     rows = steps.data()
-    network = steps.network(rows)
+    network = steps.network()
     pretrain(network, rows, steps.settings(epochs=1))
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
         pretrain(network, rows, steps.settings(epochs=1))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import NullLocator
 from probe import RESULTS
 from speed import CONVOLUTION, FAMILIES, MATRIX_PRODUCT, PLAIN
 from tables import ROOT, insert, restructured
@@ -50,7 +50,8 @@ NAMES = {
 def summary(rows: pd.DataFrame, suite: str) -> pd.DataFrame:
     """One row per case, in the order in which they were measured."""
     chosen = rows[rows["suite"] == suite]
-    settings = ["case", "n_series", "length", "channels", "masks", "windows", "rows", "threads"]
+    settings = ["case", "n_series", "length", "channels", "masks", "windows", "rows", "parameters"]
+    settings.append("threads")
     groups = chosen.groupby(settings, sort=False, dropna=False)
     return groups.agg(
         seconds=("seconds", "median"),
@@ -109,17 +110,18 @@ def plain_table(rows: pd.DataFrame) -> pd.DataFrame:
     if PLAIN not in steps.index:
         return pd.DataFrame()
     seconds = steps["per_part"] * CHANNELS
-    memory = steps["peak_mb"] / steps["windows"]
+    # weights, gradients and two moments of each, whatever the size of the step
+    beside = (steps["peak_mb"] - 4 * 4 * steps["parameters"] / 2**20) / steps["windows"]
     rate, peak = steps["gflop"] / steps["seconds"], peaks(rows)
     table = pd.DataFrame(
         {
             "time of a window": seconds.map(duration),
             "times faster": (seconds[PLAIN] / seconds).map(number),
-            "windows in the step": steps["windows"].map(counted),
-            "peak memory": steps["peak_mb"].map(size),
-            "memory of a window": memory.map(size),
-            "times smaller": (memory[PLAIN] / memory).map(number),
             "of the peak": rate.map(lambda r: share(r, max(peak.values()))),
+            "windows in the step": steps["windows"].map(counted),
+            "memory of the step": steps["peak_mb"].map(size),
+            "of a window": beside.map(size),
+            "times smaller": (beside[PLAIN] / beside).map(number),
         }
     )
     return table.rename(index=NAMES)
@@ -256,9 +258,9 @@ def draw(rows: pd.DataFrame, path: Path) -> bool:
             axis.set_xscale("log")
             axis.set_yscale("log")
             axis.set_xlabel(LABELS[suite])
-            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
-            axis.xaxis.set_major_formatter(ScalarFormatter())
-            axis.xaxis.set_minor_formatter(NullFormatter())
+            values = sorted(steps[column].unique())
+            axis.set_xticks(values, [number(value, 6) for value in values])
+            axis.xaxis.set_minor_locator(NullLocator())
             axis.grid(alpha=0.3)
         figure.axes[0].set_ylabel("ms for a channel of a window")
         figure.axes[0].legend(frameon=False)
