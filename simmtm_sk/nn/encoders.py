@@ -101,9 +101,9 @@ class DilatedConvNet(nn.Module):
         hidden = (~visible).to(values.dtype)
         if within is not None:
             hidden = hidden.masked_fill(~within[:, None], 0)
-        # points first from here on: a stem that sees channels first hands that layout down, and
-        # every norm would copy
-        x = self.stem(torch.cat([values, hidden], 1).transpose(1, 2).contiguous())
+        # points first in memory from here on: the stem hands its layout down, and every norm of
+        # points behind one another would copy them together
+        x = self.stem(torch.cat([values.transpose(1, 2), hidden.transpose(1, 2)], -1))
         x = _cut(x + self.level(level)[:, None], within)
         layers = [x]
         for block in self.blocks:

@@ -70,11 +70,13 @@ def geometric_mask(
     flip[:, 0] = False  # the first point has no transition behind it, only the starting law
     reset[:, 0] = True
 
-    flips = flip.cumsum(1)
-    position = torch.arange(length, device=device)
-    last_reset = torch.where(reset, position, 0).cummax(1).values
-    odd_flips = (flips - flips.gather(1, last_reset)) % 2 == 1
-    state_at_reset = torch.where(last_reset == 0, start_visible, steadier_is_visible)
+    # parity of the flips so far; carried along from the last reset with its position, as one
+    # number, so that a running maximum finds both
+    parity = flip.cumsum(1, dtype=torch.int32).bitwise_and_(1)
+    position = torch.arange(length, dtype=torch.int32, device=device)
+    last_reset = torch.where(reset, 2 * position + parity, 0).cummax(1).values
+    odd_flips = (parity ^ last_reset).bitwise_and_(1).bool()
+    state_at_reset = torch.where(last_reset < 2, start_visible, steadier_is_visible)
     return state_at_reset ^ odd_flips
 
 

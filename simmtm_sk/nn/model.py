@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .encoders import token_mask
 from .heads import Decoder, Projector, pooled
-from .normalization import LevelScaler, interpolated, levels, normalize
+from .normalization import LevelScaler, interpolated, normalize, normalized_and_levels
 from .objective import (
     LearnedLossWeights,
     aggregate_neighbors,
@@ -84,9 +84,10 @@ class SimMTM(nn.Module):
 
         Statistics are taken in the precision of the data, so that large offsets cost no digits.
         """
-        level = self.level(levels(values, visible)).to(self.dtype)
-        normalized = normalize(values, visible).to(self.dtype)
-        layers: list[Tensor] = self.backbone(normalized, visible, within, level)
+        normalized, found = normalized_and_levels(values, visible)
+        layers: list[Tensor] = self.backbone(
+            normalized.to(self.dtype), visible, within, self.level(found).to(self.dtype)
+        )
         return layers
 
     def losses(
@@ -145,10 +146,9 @@ class SimMTM(nn.Module):
             "constraint": constraint_loss(series, n_series, tau),
         }
         if self.objective.own_view_weight > 0:
+            own = self._decoded(rows[n_series:], target)
             losses["own_view"] = reconstruction_loss(
-                self._decoded(rows[n_series:], target),
-                target.repeat(n_views, 1, 1),
-                observed.repeat(n_views, 1, 1),
+                own.reshape(n_views, *target.shape), target, observed
             )
         losses["total"] = self._total(losses)
         return losses

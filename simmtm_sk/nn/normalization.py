@@ -51,8 +51,7 @@ def normalize(values: Tensor, visible: Tensor) -> Tensor:
     tensor([[-1.,  1.,  0.]])
     """
     kept, _, mean, std = _in_units(values, visible)
-    constant = std == 0
-    return ((kept - mean) / std.masked_fill(constant, 1)).masked_fill(~visible | constant, 0)
+    return _normalized(kept, mean, std, visible)
 
 
 def levels(values: Tensor, visible: Tensor) -> Tensor:
@@ -75,7 +74,23 @@ def levels(values: Tensor, visible: Tensor) -> Tensor:
     >>> levels(torch.tensor([[[1.0, 3.0]]]), torch.tensor([[[True, True]]]))
     tensor([[2., 0.]])
     """
-    mean, std = visible_statistics(values, visible)
+    _, unit, mean, std = _in_units(values, visible)
+    return _levels(mean * unit, std * unit, visible)
+
+
+def normalized_and_levels(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+    """Return `normalize` and `levels`, both from the same statistics."""
+    kept, unit, mean, std = _in_units(values, visible)
+    return _normalized(kept, mean, std, visible), _levels(mean * unit, std * unit, visible)
+
+
+def _normalized(kept: Tensor, mean: Tensor, std: Tensor, visible: Tensor) -> Tensor:
+    constant = std == 0
+    standard = (kept - mean).div_(std.masked_fill(constant, 1))
+    return standard.masked_fill_(~visible | constant, 0)
+
+
+def _levels(mean: Tensor, std: Tensor, visible: Tensor) -> Tensor:
     pair = torch.stack([mean, std.clamp(min=_LOWEST_SCALE).log()], 1)
     return pair.masked_fill(~visible.any(-1)[:, None, :, None], torch.nan).flatten(1)
 

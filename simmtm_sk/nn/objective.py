@@ -145,7 +145,8 @@ def reconstruction_loss(rebuilt: Tensor, target: Tensor, observed: Tensor) -> Te
     Parameters
     ----------
     rebuilt, target : Tensor, shape (..., length)
-    observed : Tensor of bool, shape (..., length)
+        ``rebuilt`` may have further dimensions in front: several attempts at each target.
+    observed : Tensor of bool, shape (..., length), that of ``target``
         Points that count; the loss is zero where there are none.
 
     Returns
@@ -159,7 +160,8 @@ def reconstruction_loss(rebuilt: Tensor, target: Tensor, observed: Tensor) -> Te
     tensor(1.)
     """
     error = (rebuilt - target).masked_fill(~observed, 0)
-    return error.square().sum() / observed.sum().clamp(min=1)
+    n_observed = observed.sum() * (error.numel() // observed.numel())
+    return error.square().sum() / n_observed.clamp(min=1)
 
 
 class _Aggregation(torch.autograd.Function):
