@@ -65,8 +65,8 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor, within: Tensor | None) -> Tensor:
         """(n_rows, length, d_model) -> the same shape; what lies in the padding stays zero."""
-        h = self.dropout(self.conv(_cut(F.gelu(self.norm(x)), within)))
-        return _cut(h.add_(x), within)  # in place: backward does not need what a convolution gave
+        h = self.conv(_cut(F.gelu(self.norm(x)), within))
+        return _cut(x + self.dropout(h), within)
 
 
 def _cut(x: Tensor, within: Tensor | None) -> Tensor:
