@@ -12,6 +12,10 @@ Every network is called as ``network(values, visible, within, level)``:
 It returns one (n_rows, n_tokens, d_model) tensor per layer, the last being the representation
 ``z`` of the method, and has two attributes: ``d_model``, and ``patch_length``, the number of
 points that a token stands for, so that ``n_tokens = ceil(length / patch_length)``.
+
+In training a network is called on parts of a batch, by several threads at once, and perhaps again
+in backward: rows must not see each other but in batch normalisation, which forgoes all that, and
+nothing but dropout modules may be random. See `simmtm_sk.nn.parts`.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.modules.batchnorm import _BatchNorm
 
 PART = 1 << 19  # numbers in a layer of one part: 2 MB, which stays near a core
 KEPT = 1 << 23  # numbers in a layer of a whole step: above, parts are encoded again in backward
@@ -77,24 +78,27 @@ def in_parts(
     layer_size : int
         Numbers in a layer's output for all rows.
     module : nn.Module
-        What ``run`` computes with. Its rows must not see each other (no batch normalisation), and
-        its only randomness may be that of dropout modules; parts then take turns, each with a seed.
+        What ``run`` computes with. Rows must not see each other but in batch normalisation, with
+        which all rows are one part. Nothing but dropout modules may be random; with them, parts
+        take turns, each with a seed.
 
     Returns
     -------
     tuple of Tensor, each (n_rows, ...)
     """
     device = next(module.parameters()).device.type
+    whole = any(isinstance(m, _BatchNorm) for m in module.modules())
     # a power of two: two, four or eight threads have the same number of parts each; a GPU shares
     # out its work itself
-    n_parts = 1 << max(0, round(math.log2(layer_size / (PART if device == "cpu" else KEPT))))
+    size = PART if device == "cpu" else KEPT
+    n_parts = 1 if whole else 1 << max(0, round(math.log2(layer_size / size)))
     edges = [n_rows * i // n_parts for i in range(n_parts + 1)]
     slices = [slice(*edge) for edge in pairwise(edges) if edge[0] < edge[1]]
     run = _in_callers_autocast(run, device)
     mapped: Mapped = in_threads if device == "cpu" else map
     if module.training and any(isinstance(m, nn.Dropout) and m.p > 0 for m in module.modules()):
         run, mapped = _seeded(run, slices), map
-    keep = torch.is_grad_enabled() and layer_size <= KEPT
+    keep = torch.is_grad_enabled() and (whole or layer_size <= KEPT)
 
     def forward(rows: slice) -> Results:
         with torch.set_grad_enabled(keep):  # a state of the thread

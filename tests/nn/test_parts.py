@@ -104,6 +104,14 @@ def test_nothing_is_kept_of_a_large_step(monkeypatch):
     assert len(saved) > 0
 
 
+def test_batch_normalisation_sees_all_rows(small_parts):
+    module = nn.Sequential(network(), nn.BatchNorm1d(WIDTH, dtype=torch.float64))
+    calls = []
+    h, *_ = results_and_gradients(module, data(), 2, calls)
+    assert calls == [slice(0, N_ROWS)]
+    torch.testing.assert_close(h.mean(0), torch.zeros(WIDTH, dtype=h.dtype), rtol=0, atol=1e-10)
+
+
 def test_without_gradients(small_parts):
     module, x = network(), data()
     with torch.no_grad():
