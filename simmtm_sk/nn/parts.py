@@ -61,7 +61,7 @@ def in_parts(
     layer_size: int,
     module: nn.Module,
 ) -> Results:
-    """Return what ``run`` makes of all rows, computed in parts of about `PART` numbers a layer.
+    """Return what ``run`` makes of all rows, computed in parts of at most `PART` numbers a layer.
 
     The parts follow from the sizes alone, and their gradients are summed in order: whether one
     thread computes all of them or several share them, the result has the same bits. A step of more
@@ -88,10 +88,7 @@ def in_parts(
     """
     device = next(module.parameters()).device.type
     whole = any(isinstance(m, _BatchNorm) for m in module.modules())
-    # a power of two: two, four or eight threads have the same number of parts each; a GPU shares
-    # out its work itself
-    size = PART if device == "cpu" else KEPT
-    n_parts = 1 if whole else 1 << max(0, round(math.log2(layer_size / size)))
+    n_parts = 1 if whole else _number_of_parts(layer_size, device)
     edges = [n_rows * i // n_parts for i in range(n_parts + 1)]
     slices = [slice(*edge) for edge in pairwise(edges) if edge[0] < edge[1]]
     run = _in_callers_autocast(run, device)
@@ -109,6 +106,14 @@ def in_parts(
     parameters = [p for p in module.parameters() if p.requires_grad]
     results: Results = _Parts.apply(forward, run, slices, mapped, *parameters)  # type: ignore[no-untyped-call]
     return results
+
+
+def _number_of_parts(layer_size: int, device: str) -> int:
+    """Return a power of two, so that two, four or eight threads have the same number of parts each."""
+    if device != "cpu":  # a GPU shares out its work itself
+        return 1 << max(0, math.ceil(math.log2(layer_size / KEPT)))
+    halvings = math.ceil(math.log2(layer_size / PART))
+    return 1 << max(halvings, int(layer_size >= PART // 2))  # small steps have cores to share, too
 
 
 class _Parts(torch.autograd.Function):

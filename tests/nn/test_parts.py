@@ -15,7 +15,7 @@ N_ROWS, WIDTH = 11, 6
 @pytest.fixture(params=["kept", "encoded again"])
 def small_parts(request, monkeypatch):
     """Four parts of `N_ROWS` rows; those of the whole kept for backward, or not."""
-    monkeypatch.setattr(parts, "PART", N_ROWS * WIDTH // 4)
+    monkeypatch.setattr(parts, "PART", -(-N_ROWS * WIDTH // 4))
     if request.param == "encoded again":
         monkeypatch.setattr(parts, "KEPT", N_ROWS * WIDTH - 1)
 
@@ -63,6 +63,21 @@ def test_the_same_numbers_as_in_one_piece(small_parts):
     assert [rows.stop - rows.start for rows in calls[:4]] == [2, 3, 3, 3]
 
 
+@pytest.mark.parametrize(
+    ("layer_size", "device", "n_parts"),
+    [
+        (parts.PART // 2 - 1, "cpu", 1),
+        (parts.PART // 2, "cpu", 2),
+        (2 * parts.PART, "cpu", 2),
+        (2 * parts.PART + 1, "cpu", 4),
+        (parts.KEPT, "cuda", 1),
+        (parts.KEPT + 1, "cuda", 2),
+    ],
+)
+def test_the_number_of_parts_follows_from_the_size(layer_size, device, n_parts):
+    assert parts._number_of_parts(layer_size, device) == n_parts
+
+
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_the_same_bits_on_any_number_of_threads(small_parts, dropout):
     module, x = network(dropout, torch.float32), data(torch.float32)
@@ -76,7 +91,7 @@ def test_the_same_bits_on_any_number_of_threads(small_parts, dropout):
 
 def test_parts_that_are_encoded_again_drop_the_same_features(monkeypatch):
     module, x = network(dropout=0.4), data()
-    monkeypatch.setattr(parts, "PART", N_ROWS * WIDTH // 4)
+    monkeypatch.setattr(parts, "PART", -(-N_ROWS * WIDTH // 4))
     both = []
     for kept in (N_ROWS * WIDTH, N_ROWS * WIDTH - 1):
         monkeypatch.setattr(parts, "KEPT", kept)
@@ -89,7 +104,7 @@ def test_parts_that_are_encoded_again_drop_the_same_features(monkeypatch):
 
 def test_nothing_is_kept_of_a_large_step(monkeypatch):
     """No tensor of a part is saved before backward."""
-    monkeypatch.setattr(parts, "PART", N_ROWS * WIDTH // 4)
+    monkeypatch.setattr(parts, "PART", -(-N_ROWS * WIDTH // 4))
     monkeypatch.setattr(parts, "KEPT", N_ROWS * WIDTH - 1)
     module, x = network(), data()
     saved = []
