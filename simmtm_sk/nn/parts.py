@@ -109,7 +109,7 @@ def in_parts(
 
 
 def _number_of_parts(layer_size: int, device: str) -> int:
-    """Return a power of two, so that two, four or eight threads have the same number of parts each."""
+    """Return a power of two: two, four or eight threads have the same number of parts each."""
     if device != "cpu":  # a GPU shares out its work itself
         return 1 << max(0, math.ceil(math.log2(layer_size / KEPT)))
     halvings = math.ceil(math.log2(layer_size / PART))
