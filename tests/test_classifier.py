@@ -491,7 +491,7 @@ def test_a_class_called_minus_one():
         (np.where(kind, 1.0, np.inf), "contains infinity"),
         (np.linspace(0.1, 2.0, 24), "Unknown label type: continuous"),
     ],
-    ids=["too few", "none", "None", "-1", "nan", "all None", "one class"],
+    ids=["too few", "none", "None", "-1", "nan", "all None", "one class", "inf", "fractions"],
 )
 def test_labels_that_cannot_work(labels, message, pretrainings):
     with pytest.raises(ValueError, match=message):
