@@ -13,7 +13,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
 from sktime.classification.base import BaseClassifier
 from torch import Tensor
 
@@ -194,8 +193,8 @@ default="linear-probe"
             known = ~is_unlabelled(labels)
             if not known.any():
                 raise ValueError("y has no label: every entry marks an unlabelled series.")
-            if labels.dtype.kind == "f":  # numbers that name no classes: fractions, infinity
-                check_classification_targets(labels[known])
+            if labels.dtype.kind == "f" and np.isinf(labels).any():
+                raise ValueError("y contains infinity; labels must be finite, NaN where unknown.")
             if not known.all() and len(np.unique(labels[known])) == 1:
                 raise ValueError(
                     f"y has a single class, {labels[known].tolist()[0]!r}, beside unlabelled "

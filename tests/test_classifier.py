@@ -489,9 +489,8 @@ def test_a_class_called_minus_one():
         (np.full(24, None), "y has no label: every entry"),
         (np.where(kind, 1, -1), "y has a single class, 1, beside"),
         (np.where(kind, 1.0, np.inf), "contains infinity"),
-        (np.linspace(0.1, 2.0, 24), "Unknown label type: continuous"),
     ],
-    ids=["too few", "none", "None", "-1", "nan", "all None", "one class", "inf", "fractions"],
+    ids=["too few", "none", "None", "-1", "nan", "all None", "one class", "inf"],
 )
 def test_labels_that_cannot_work(labels, message, pretrainings):
     with pytest.raises(ValueError, match=message):
