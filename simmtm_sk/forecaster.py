@@ -644,7 +644,7 @@ def default_transformer(context_length: int) -> SimMTMTransformer:
     """
     patch_length = min(16, max(1, context_length // 12))
     return SimMTMTransformer(
-        encoder=PatchEncoder(patch_length=patch_length, d_model=32, n_layers=2, d_feedforward=64),
+        encoder=PatchEncoder(patch_length=patch_length),
         masking="patch",
         mask_length=float(patch_length),
         batch_size=96,
