@@ -228,7 +228,6 @@ def fit_chosen(task: Prepared, rows: np.ndarray) -> Fitted:
     search = GridSearchCV(classifier, {"strategy": ["linear-probe", "fine-tune"]}, cv=folds)
     X, y = panel_values(taken(task.X, rows)), task.y[rows]
     _, seconds = timed(search.fit, X, y)
-    print(" ", search.best_params_["strategy"], search.cv_results_["mean_test_score"], flush=True)
     return Fitted(
         lambda part: search.predict_proba(task.parts[part][0]),
         search.classes_,

@@ -20,7 +20,6 @@ peak_mb            largest anonymous memory that the process was seen to have (R
 """
 
 import argparse
-import csv
 import multiprocessing
 import os
 import resource
@@ -31,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from probe import RESULTS, Row, provenance
+from probe import RESULTS, Row, provenance, write_rows
 
 from simmtm_sk import ConvEncoder, SimMTMTransformer
 from simmtm_sk.data import Rows, panel_values
@@ -162,10 +161,7 @@ def main() -> None:
                     print(*row.values(), flush=True)
                     rows.append({**row, **origin})
     arguments.results.mkdir(parents=True, exist_ok=True)
-    with (arguments.results / "out_of_core.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(arguments.results / "out_of_core.csv", rows)
 
 
 if __name__ == "__main__":

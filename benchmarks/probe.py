@@ -151,6 +151,14 @@ def append_row(path: Path | str, row: dict[str, object]) -> None:
         writer.writerow(row)
 
 
+def write_rows(path: Path, rows: list[Row]) -> None:
+    """Write a CSV file anew."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def _recorded(path: Path, names: list[str]) -> set[tuple[str, ...]]:
     """What the file has in these columns."""
     if not path.exists():

@@ -35,7 +35,7 @@ import plain
 import torch
 import torch._dynamo  # the first optimiser would import it, and every case pay for it
 from forecasting import load_series
-from probe import RESULTS, Row, provenance
+from probe import RESULTS, Row, provenance, write_rows
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import (
@@ -648,10 +648,7 @@ def replace_rows(path: Path, rows: list[Row], suite: str | None = None) -> None:
     if suite is not None and path.exists():
         with path.open(newline="") as file:
             kept = [row for row in csv.DictReader(file) if row["suite"] != suite]
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows([*kept, *rows])
+    write_rows(path, [*kept, *rows])
 
 
 def main() -> None:

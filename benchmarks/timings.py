@@ -9,12 +9,11 @@ call began). `predict` is for random series of a length of 178, with a classifie
 """
 
 import argparse
-import csv
 import os
 import subprocess
 import sys
 
-from probe import RESULTS, provenance
+from probe import RESULTS, Row, provenance, write_rows
 
 GUNPOINT = """
 from simmtm_sk.datasets import load_dataset
@@ -83,7 +82,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     origin = provenance()
-    rows = []
+    rows: list[Row] = []
     for repeat in range(arguments.repeats):
         for call, (before, timed) in CALLS.items():
             load = os.getloadavg()[0]
@@ -98,10 +97,7 @@ def main() -> None:
             }
             print(*row.values(), flush=True)
             rows.append({**row, **origin})
-    with (RESULTS / "timings.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(RESULTS / "timings.csv", rows)
 
 
 if __name__ == "__main__":

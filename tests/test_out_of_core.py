@@ -1,43 +1,25 @@
 """Series in files: the same result as from memory, within less memory than they would take."""
 
-import hashlib
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from simmtm_sk import ConvEncoder, PatchEncoder, SimMTMClassifier, SimMTMTransformer, transformer
+from simmtm_sk import ConvEncoder, PatchEncoder, SimMTMClassifier, transformer
 from simmtm_sk.data import MappedPanel
+from tests.small import CONV, X, digest, small
 
 TOKENS = {"patch_length": 4, "d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
 ENCODERS = {
-    "conv": ConvEncoder(d_model=4, n_layers=2),
+    "conv": CONV,
     "channel by channel": ConvEncoder(d_model=4, n_layers=2, channel_independent=True),
     "patch": PatchEncoder(**TOKENS),
 }
 every_encoder = pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
 
-X = np.random.default_rng(0).normal(size=(16, 2, 20)).cumsum(2)
 GAPS = X.copy()
 GAPS[3, 0, 4:9] = GAPS[7, :, 15:] = GAPS[15, 1] = np.nan
-
-
-def small(**params):
-    given = {
-        "encoder": ENCODERS["conv"],
-        "num_epochs": 2,
-        "batch_size": 8,
-        "projection_dim": 4,
-        "random_state": 0,
-        "device": "cpu",
-    }
-    return SimMTMTransformer(**{**given, **params})
-
-
-def digest(estimator):
-    weights = estimator.network_.state_dict()
-    return hashlib.sha256(b"".join(w.numpy().tobytes() for w in weights.values())).hexdigest()
 
 
 def file_of(folder, values):

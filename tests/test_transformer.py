@@ -1,7 +1,6 @@
 """`SimMTMTransformer` keeps what the documentation promises."""
 
 import copy
-import hashlib
 import json
 import pickle
 import random
@@ -24,40 +23,23 @@ from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder, SimMTMTransformer
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.training.settings import learning_rate
 from simmtm_sk.transformer import POOLINGS
+from tests.small import CONV, X, digest, small, torch_threads
 
 TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
 ENCODERS = {
-    "conv": ConvEncoder(d_model=4, n_layers=2),
+    "conv": CONV,
     "patch": PatchEncoder(patch_length=4, **TOKENS),
     "point": PointEncoder(**TOKENS),
 }
 every_encoder = pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
 
-X = np.random.default_rng(0).normal(size=(16, 2, 20)).cumsum(2)
 X_NEW = np.random.default_rng(1).normal(size=(7, 2, 20)).cumsum(2)
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
-
-
-def small(**params):
-    given = {
-        "encoder": ENCODERS["conv"],
-        "num_epochs": 2,
-        "batch_size": 8,
-        "projection_dim": 4,
-        "random_state": 0,
-        "device": "cpu",
-    }
-    return SimMTMTransformer(**{**given, **params})
 
 
 @pytest.fixture(scope="module")
 def fitted():
     return {name: small(encoder=encoder).fit(X) for name, encoder in ENCODERS.items()}
-
-
-def digest(estimator):
-    weights = estimator.network_.state_dict()
-    return hashlib.sha256(b"".join(w.numpy().tobytes() for w in weights.values())).hexdigest()
 
 
 def ragged(lengths=(20, 5, 9, 1)):
@@ -111,18 +93,14 @@ def test_same_bits_in_other_processes_with_other_numbers_of_threads():
 
 def test_same_bits_for_any_number_of_threads():
     """Weights and embeddings, of a network that is large enough for torch to share the work."""
-    before = torch.get_num_threads()
     panel = np.random.default_rng(0).normal(size=(40, 1, 400))
     estimator = small(encoder=ConvEncoder(d_model=32, n_layers=2), num_epochs=1)
     results = []
-    try:
-        for n_threads in (1, 3):
-            torch.set_num_threads(n_threads)
+    for n_threads in (1, 3):
+        with torch_threads(n_threads):
             estimator.fit(panel)
             results.append((digest(estimator), joblib.hash(estimator.transform(panel))))
             assert torch.get_num_threads() == n_threads
-    finally:
-        torch.set_num_threads(before)
     assert results[0] == results[1]
 
 
@@ -150,17 +128,13 @@ def test_concurrent_fits_in_threads_are_identical():
         results.append(fit_and_digest(estimator, panel))
         n_threads.append(torch.get_num_threads())
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
+    with torch_threads(3):
         threads = [threading.Thread(target=work) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         assert [*n_threads, torch.get_num_threads()] == [3] * 5
-    finally:
-        torch.set_num_threads(before)
     assert results == [fit_and_digest(estimator, panel)] * 4
 
 

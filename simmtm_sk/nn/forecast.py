@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from .model import SimMTM
 from .normalization import normalize, visible_statistics
-from .parts import in_parts
 
 NORMALIZATIONS = ("last", "mean", "standard")
 _MOST_TOKENS = 24  # neighbouring tokens are averaged where there are more
@@ -113,15 +112,14 @@ class Forecast(nn.Module):
 
     def tokens(self, standard: Tensor, observed: Tensor) -> Tensor:
         """Return the last layer for standardised contexts, flattened: (n, n_tokens * d_model)."""
-        values, visible = standard[:, None], observed[:, None]
 
-        def flat(rows: slice) -> tuple[Tensor]:
-            points = self.network.layers(values[rows], visible[rows], None)[-1]
+        def flat(values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
+            points = self.network.layers(values, visible, within)[-1]
             if points.shape[1] > _MOST_TOKENS:
                 points = F.adaptive_avg_pool1d(points.transpose(1, 2), _MOST_TOKENS).transpose(1, 2)
-            return (points.flatten(1),)
+            return points.flatten(1)
 
-        return in_parts(flat, len(values), self.network.layer_size(values), self.network)[0]
+        return self.network.by_parts(flat, standard[:, None], observed[:, None], None)
 
     def forward(self, context: Normalized) -> Tensor:
         """Return normalised forecasts: (n, horizon)."""

@@ -182,7 +182,7 @@ class SimMTM(nn.Module):
             chosen = layers if all_layers else layers[-1:]
             return torch.cat([pooled(x, tokens, s) for x in chosen for s in statistics], 1)
 
-        return self._by_parts(embed, *_without_gaps(values, observed, within), within)
+        return self.by_parts(embed, *_without_gaps(values, observed, within), within)
 
     def project(self, values: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
         """Series-wise representations: (n_rows, projection_dim)."""
@@ -192,7 +192,7 @@ class SimMTM(nn.Module):
             series: Tensor = self.projector(points, token_mask(within, self.patch_length))
             return series
 
-        return self._by_parts(project, *_without_gaps(values, observed, within), within)
+        return self.by_parts(project, *_without_gaps(values, observed, within), within)
 
     def rebuild(self, values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
         """Every row decoded from its own visible points, normalised: (n_rows, C, L)."""
@@ -203,15 +203,17 @@ class SimMTM(nn.Module):
             )
             return rebuilt
 
-        return self._by_parts(rebuild, values, visible, within)
+        return self.by_parts(rebuild, values, visible, within)
 
-    def _by_parts(
+    def by_parts(
         self,
         function: Callable[[Tensor, Tensor, Tensor | None], Tensor],
         values: Tensor,
         visible: Tensor,
         within: Tensor | None,
     ) -> Tensor:
+        """Apply a function of rows, computed with this network alone, as `in_parts` does."""
+
         def run(rows: slice) -> tuple[Tensor]:
             return (
                 function(values[rows], visible[rows], None if within is None else within[rows]),

@@ -55,12 +55,7 @@ def in_threads(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B
     return map(function, arguments) if threads is None else threads.map(function, arguments)
 
 
-def in_parts(
-    run: Run,
-    n_rows: int,
-    layer_size: int,
-    module: nn.Module,
-) -> Results:
+def in_parts(run: Run, n_rows: int, layer_size: int, module: nn.Module) -> Results:
     """Return what ``run`` makes of all rows, computed in parts of at most `PART` numbers a layer.
 
     The parts follow from the sizes alone, and their gradients are summed in order: whether one

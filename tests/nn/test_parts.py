@@ -8,6 +8,7 @@ from torch import nn
 
 from simmtm_sk.nn import parts
 from simmtm_sk.nn.parts import in_parts, in_threads, worker_threads
+from tests.small import torch_threads
 
 N_ROWS, WIDTH = 11, 6
 
@@ -39,15 +40,10 @@ def results_and_gradients(module, x, n_threads=1, calls=None):
         h = module(x[rows])
         return h, h.square().sum(1)
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
-        with worker_threads():
-            h, energy = in_parts(run, N_ROWS, N_ROWS * WIDTH, module)
-            loss = (h.flatten() @ torch.linspace(-1, 2, h.numel(), dtype=h.dtype)) + energy.prod()
-            gradients = torch.autograd.grad(loss, list(module.parameters()))
-    finally:
-        torch.set_num_threads(before)
+    with torch_threads(n_threads), worker_threads():
+        h, energy = in_parts(run, N_ROWS, N_ROWS * WIDTH, module)
+        loss = (h.flatten() @ torch.linspace(-1, 2, h.numel(), dtype=h.dtype)) + energy.prod()
+        gradients = torch.autograd.grad(loss, list(module.parameters()))
     return [h.detach(), energy.detach(), *gradients]
 
 
@@ -155,15 +151,10 @@ def test_autocast_reaches_every_part(small_parts, n_threads):
         seen.append(h.dtype)
         return (h,)
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
-        with worker_threads():
-            with torch.autocast("cpu", torch.bfloat16):
-                (h,) = in_parts(run, N_ROWS, N_ROWS * WIDTH, module)
-            h.float().sum().backward()  # outside, where parts may be encoded again
-    finally:
-        torch.set_num_threads(before)
+    with torch_threads(n_threads), worker_threads():
+        with torch.autocast("cpu", torch.bfloat16):
+            (h,) = in_parts(run, N_ROWS, N_ROWS * WIDTH, module)
+        h.float().sum().backward()  # outside, where parts may be encoded again
     assert set(seen) == {torch.bfloat16}
 
 
@@ -175,25 +166,16 @@ def test_errors_come_through_and_threads_come_back(small_parts):
             raise RuntimeError("in a part")
         return (module(x[rows]),)
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
+    with torch_threads(3):
         with pytest.raises(RuntimeError, match="in a part"), worker_threads():
             in_parts(run, N_ROWS, N_ROWS * WIDTH, module)
         assert torch.get_num_threads() == 3
         assert list(in_threads(lambda i: i, range(3))) == [0, 1, 2]  # no thread is left to use
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_threads_share_the_work():
     """Two parts that wait for each other can only end side by side."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with worker_threads():
-            meet = threading.Barrier(2, timeout=10)
-            assert torch.get_num_threads() == 1
-            list(in_threads(lambda _: meet.wait(), range(2)))
-    finally:
-        torch.set_num_threads(before)
+    with torch_threads(2), worker_threads():
+        meet = threading.Barrier(2, timeout=10)
+        assert torch.get_num_threads() == 1
+        list(in_threads(lambda _: meet.wait(), range(2)))

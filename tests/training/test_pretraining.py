@@ -16,6 +16,7 @@ from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.nn.model import Objective
 from simmtm_sk.training.loop import Plan
 from simmtm_sk.training.pretraining import Pretraining, isolated_randomness, pretrain, split_rows
+from tests.small import torch_threads
 
 X = np.random.default_rng(0).normal(size=(24, 1, 16)).cumsum(2)
 
@@ -191,10 +192,8 @@ def test_one_thread_at_a_time():
 
 @pytest.fixture
 def three_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
+    with torch_threads(3):
+        yield
 
 
 def test_the_number_of_threads_comes_back_to_every_thread(three_threads):

@@ -1,0 +1,40 @@
+"""A panel and a transformer that take no time, and what tests of fits compare."""
+
+import contextlib
+import hashlib
+
+import numpy as np
+import torch
+
+from simmtm_sk import ConvEncoder, SimMTMTransformer
+
+X = np.random.default_rng(0).normal(size=(16, 2, 20)).cumsum(2)
+CONV = ConvEncoder(d_model=4, n_layers=2)
+
+
+def small(**params):
+    given = {
+        "encoder": CONV,
+        "num_epochs": 2,
+        "batch_size": 8,
+        "projection_dim": 4,
+        "random_state": 0,
+        "device": "cpu",
+    }
+    return SimMTMTransformer(**{**given, **params})
+
+
+def digest(estimator):
+    weights = estimator.network_.state_dict()
+    return hashlib.sha256(b"".join(w.numpy().tobytes() for w in weights.values())).hexdigest()
+
+
+@contextlib.contextmanager
+def torch_threads(n_threads):
+    """Let torch use that many threads, and afterwards as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
