@@ -512,7 +512,7 @@ def objectives(n_rows: int, full: bool, turns: Turns) -> None:
     observed = torch.ones_like(values, dtype=torch.bool)
     views = torch.rand(2 * n_series, 1, width) < 0.5
     turns.ready()
-    network = SimMTM(ValuesEncoder(width), 1, 64, Objective(0.1, 1.0, own_view_weight=0.0))
+    network = SimMTM(ValuesEncoder(width), 1, width, 64, Objective(0.1, 1.0, own_view_weight=0.0))
     network.decoder = SameDecoder()
 
     def step() -> None:

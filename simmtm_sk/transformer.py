@@ -19,6 +19,7 @@ from sktime.transformations.base import BaseTransformer
 from torch import Tensor
 
 from .data import Panel, Rows
+from .data.windows import thinned
 from .encoders import ConvEncoder
 from .inference import (
     RowFunction,
@@ -30,6 +31,7 @@ from .inference import (
     rebuilt_values,
 )
 from .interop import SktimeSklearnBridge, check_series, instance_index, is_table
+from .nn.filters import MOST_ROWS
 from .nn.masking import MaskFunction
 from .nn.model import Objective, SimMTM
 from .persistence import SafeArtifactMixin
@@ -46,8 +48,8 @@ from .training.settings import (
 
 Values = NDArray[np.floating[Any]]
 
-POOLINGS = ("mean", "max", "min", "std", "ppv", "scale")
-DEFAULT_POOLING = ("max", "min", "std", "ppv", "scale")
+POOLINGS = ("mean", "max", "min", "std", "ppv", "filters", "scale")
+DEFAULT_POOLING = ("max", "min", "std", "ppv", "filters", "scale")
 
 
 class SimMTMTransformer(
@@ -93,10 +95,12 @@ class SimMTMTransformer(
         ``channel_independent = True`` makes every channel a series of its own.
     projection_dim : int >= 1, default=64
         Width of the series-wise representations that similarities are computed from.
-    pooling : tuple of str, default=("max", "min", "std", "ppv", "scale")
-        Of "mean", "max", "min", "std", "ppv" and "scale": statistics over time that make up the
-        embedding; "ppv" is the share of positive values,
-        "scale" adds mean and log standard deviation of every channel of the raw series.
+    pooling : tuple of str, default=("max", "min", "std", "ppv", "filters", "scale")
+        What makes up the embedding. "mean", "max", "min", "std" and "ppv" (the share of positive
+        values) are statistics over time of the encoder's layers. "filters" adds shares of the
+        series in which fixed random filters respond more than at other times, whatever the encoder
+        and its training; see `simmtm_sk.nn.filters`. "scale" adds mean and log standard deviation
+        of every channel of the raw series.
     layers : {"all", "last"}, default="all"
         Layers whose statistics are taken.
     num_epochs : int >= 0 or "auto", default="auto"
@@ -176,8 +180,9 @@ class SimMTMTransformer(
     file in files])``. The embeddings that `transform` returns have to fit.
 
     *Size of the embedding.* With the default encoder and pooling, 4 statistics × (layers + 1) ×
-    ``d_model`` + 2 × channels numbers, 2306 for one channel of at least 129 points; for
-    channel-independent encoders, that many for each channel.
+    ``d_model`` numbers from the encoder, 512 from the filters of each dilation and 2 × channels for
+    the scale: 5378 for one channel of 150 points; for channel-independent encoders, that many for
+    each channel.
 
     *What a hidden point can do:* nothing. Masked and missing values take part in no statistic, no
     representation and no target. `transform` interpolates missing values linearly from the
@@ -195,7 +200,7 @@ class SimMTMTransformer(
     >>> X, y = load_dataset("GunPoint", split="train")
     >>> embed = SimMTMTransformer(encoder=ConvEncoder(d_model=8), num_epochs=2, random_state=0)
     >>> embed.fit_transform(X).shape
-    (50, 290)
+    (50, 3362)
     """
 
     _tags: ClassVar[dict[str, Any]] = {
@@ -340,6 +345,7 @@ class SimMTMTransformer(
             _load_weights(network, last)
         by_row = self._by_row(values)
         network.level.fit(all_levels(by_row), None if rows.complete else missing_shares(by_row))
+        _fit_filters(network, rows)
         context = self._init_callback_context(max_subtasks=settings.plan.n_evaluations)
         context.call_on_fit_task_begin(estimator=self, X=X)
 
@@ -613,6 +619,13 @@ class SimMTMTransformer(
             "projection_dim": 4,
         }
         return [small, {**small, "n_masks": 1, "constraint_weight": "learned", "layers": "last"}]
+
+
+def _fit_filters(network: SimMTM, rows: Rows) -> None:
+    """Let filters learn from some of the rows how strongly they usually respond."""
+    chosen = torch.as_tensor(thinned(np.arange(len(rows)), MOST_ROWS), device=rows.device)
+    values, observed, within = rows.gather(chosen)
+    network.fit_filters(values.cpu(), observed.cpu(), None if within is None else within.cpu())
 
 
 def _load_weights(network: SimMTM, last: SimMTM) -> None:

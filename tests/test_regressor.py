@@ -51,6 +51,7 @@ def pretrainings():
 def small(**params):
     given = {
         "encoder": ConvEncoder(d_model=4, n_layers=2),
+        "pooling": ("max", "min", "std", "ppv", "scale"),  # filters would drown so few
         "num_epochs": 1,
         "projection_dim": 4,
         "validation_fraction": 0.0,

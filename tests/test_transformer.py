@@ -533,15 +533,18 @@ def test_size_of_the_embedding(encoder, pooling, layers):
 
 def test_size_of_the_default_embedding():
     """As the documentation of the class says."""
-    assert SimMTMTransformer().pooling == ("max", "min", "std", "ppv", "scale")
+    assert SimMTMTransformer().pooling == ("max", "min", "std", "ppv", "filters", "scale")
     assert set(SimMTMTransformer().pooling) < set(POOLINGS)
-    for length, n_layers in ((129, 8), (500, 8), (128, 7), (20, 5), (2, 1)):
+    sizes = ((150, 8, 6), (500, 8, 7), (128, 7, 5), (20, 5, 3), (2, 1, 1))
+    for length, n_layers, n_dilations in sizes:
         panel = np.random.default_rng(0).normal(size=(4, 1, length))
         n_features = SimMTMTransformer(num_epochs=0).fit_transform(panel).shape[1]
-        assert n_features == 4 * (n_layers + 1) * 64 + 2
-        assert n_features == 2306 or length < 129
+        assert n_features == 4 * (n_layers + 1) * 64 + 512 * n_dilations + 2
+        assert n_features == 5378 or length != 150
     patch = SimMTMTransformer(num_epochs=0, encoder=ENCODERS["patch"])
-    assert patch.fit_transform(X).shape[1] == 2 * (4 * 2 * 4 + 2)  # for each of two channels
+    n_dilations = (-(-X.shape[2] // 4) - 1).bit_length()
+    # for each of two channels
+    assert patch.fit_transform(X).shape[1] == 2 * (4 * 2 * 4 + 512 * n_dilations + 2)
 
 
 def test_pooling_by_hand():

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .encoders import token_mask
+from .filters import FilterBank
 from .heads import Decoder, Projector, pooled
 from .normalization import LevelScaler, interpolated, normalize, normalized_and_levels
 from .objective import (
@@ -48,13 +49,20 @@ class SimMTM(nn.Module):
         An encoder network as `simmtm_sk.nn.encoders` describes.
     n_channels : int
         Channels of a row (1 for channel-independent encoders).
+    length : int
+        Points of the longest row.
     projection_dim : int
         Width of the series-wise representation.
     objective : Objective
     """
 
     def __init__(
-        self, backbone: nn.Module, n_channels: int, projection_dim: int, objective: Objective
+        self,
+        backbone: nn.Module,
+        n_channels: int,
+        length: int,
+        projection_dim: int,
+        objective: Objective,
     ) -> None:
         super().__init__()
         self.objective = objective
@@ -69,6 +77,7 @@ class SimMTM(nn.Module):
         self.level = LevelScaler(n_channels)
         learned = objective.constraint_weight == "learned"
         self.loss_weights = LearnedLossWeights(2) if learned else None
+        self.filters = FilterBank(n_channels, length)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -174,15 +183,31 @@ class SimMTM(nn.Module):
         statistics: tuple[str, ...],
         all_layers: bool,
     ) -> Tensor:
-        """Pooled representations: (n_rows, n_layers * len(statistics) * d_model)."""
+        """Pooled layers, layer by layer, then the shares of the filters if they are asked for.
+
+        Returns (n_rows, n_layers * n_statistics * d_model + n_filter_features).
+        """
+        of_layers = [s for s in statistics if s != "filters"]
 
         def embed(values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
-            layers = self.layers(values, visible, within)
-            tokens = token_mask(within, self.patch_length)
-            chosen = layers if all_layers else layers[-1:]
-            return torch.cat([pooled(x, tokens, s) for x in chosen for s in statistics], 1)
+            parts = []
+            if of_layers:
+                layers = self.layers(values, visible, within)
+                tokens = token_mask(within, self.patch_length)
+                chosen = layers if all_layers else layers[-1:]
+                parts = [pooled(x, tokens, s) for x in chosen for s in of_layers]
+            if "filters" in statistics:
+                with torch.no_grad():
+                    normalized, _ = normalized_and_levels(values, visible)
+                    parts.append(self.filters(normalized.to(self.dtype), within))
+            return torch.cat(parts, 1)
 
         return self.by_parts(embed, *_without_gaps(values, observed, within), within)
+
+    def fit_filters(self, values: Tensor, observed: Tensor, within: Tensor | None) -> None:
+        """Take the filters' thresholds from training rows."""
+        normalized, _ = normalized_and_levels(*_without_gaps(values, observed, within))
+        self.filters.fit(normalized.to(self.dtype), within)
 
     def project(self, values: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
         """Series-wise representations: (n_rows, projection_dim)."""

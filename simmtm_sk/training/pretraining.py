@@ -60,7 +60,7 @@ class Pretraining:
         """Return the network with its initial weights, which follow from the seed alone."""
         with isolated_randomness(self.plan.seed):
             backbone = self.encoder.build(n_channels, length)
-            return SimMTM(backbone, n_channels, self.projection_dim, self.objective)
+            return SimMTM(backbone, n_channels, length, self.projection_dim, self.objective)
 
     def views(self, network: SimMTM, observed: Tensor, generator: torch.Generator) -> Tensor:
         """Draw the visible points of all masked views of a batch."""

@@ -31,7 +31,7 @@ def model(encoder=ENCODERS["patch"], normalization="last", length=12, horizon=5)
     """Heads and encoder with weights of their own."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = SimMTM(encoder.build(1, length), 1, 4, Objective(0.1, 0.1, 1.0))
+        network = SimMTM(encoder.build(1, length), 1, length, 4, Objective(0.1, 0.1, 1.0))
         made = Forecast(network, length, horizon, normalization, 0.5).double().eval()
         for parameter in made.parameters():
             torch.nn.init.normal_(parameter, std=0.5)

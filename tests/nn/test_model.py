@@ -32,7 +32,7 @@ def build(name, objective=FULL, dtype=torch.float64):
     n_channels = 1 if encoder.channel_independent else 2
     torch.manual_seed(0)
     backbone = encoder.build(n_channels=n_channels, length=LENGTH)
-    network = SimMTM(backbone, n_channels, 4, objective)
+    network = SimMTM(backbone, n_channels, LENGTH, 4, objective)
     if dtype == torch.float64:  # in a float32 network the statistics of levels stay in float64
         network = network.double()
     with torch.no_grad():  # as if learned from training series like those of `batch`
@@ -387,7 +387,7 @@ def test_number_of_parameters_does_not_depend_on_the_length(name):
     counts = set()
     for length in (100, 3_000):
         backbone = ENCODERS[name].build(n_channels=1, length=length)
-        counts.add(sum(p.numel() for p in SimMTM(backbone, 1, 4, FULL).parameters()))
+        counts.add(sum(p.numel() for p in SimMTM(backbone, 1, length, 4, FULL).parameters()))
     assert len(counts) == 1
 
 

@@ -32,8 +32,14 @@ NOBODY = torch.zeros(0, dtype=torch.int64)
 @pytest.fixture(scope="module")
 def transformer():
     encoder = ConvEncoder(d_model=4, n_layers=2, dropout=0.1)
+    pooling = ("max", "min", "std", "ppv", "scale")
     return SimMTMTransformer(
-        encoder=encoder, num_epochs=0, projection_dim=4, random_state=0, device="cpu"
+        encoder=encoder,
+        pooling=pooling,
+        num_epochs=0,
+        projection_dim=4,
+        random_state=0,
+        device="cpu",
     ).fit(X)
 
 
