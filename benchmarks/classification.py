@@ -46,8 +46,18 @@ REGIMES = {"small": (*SMALL, *MORE_SMALL), "pool": POOLS, "epilepsy": EPILEPSY}
 STRATEGIES = ("fine-tune", "probe-then-fine-tune", "from-scratch")
 PATCHES = {"encoder": PatchEncoder(), "masking": "patch", "mask_length": 16.0}
 PATCH_METHODS = ("patches", "untrained patches")  # on pools, where they learn most
-TORCH_METHODS = ("probe", *STRATEGIES, "chosen", "untrained", *PATCH_METHODS, "raw")
-NUMBA_METHODS = ("minirocket", "minirocket-ridge", "dtw")
+SPREAD_METHODS = ("spread", "untrained spread", "minirocket-spread")  # with few labels
+TORCH_METHODS = (
+    "probe",
+    "spread",
+    *STRATEGIES,
+    "chosen",
+    "untrained",
+    "untrained spread",
+    *PATCH_METHODS,
+    "raw",
+)
+NUMBA_METHODS = ("minirocket", "minirocket-spread", "minirocket-ridge", "dtw")
 DETERMINISTIC = ("raw", "dtw")
 DTW_SERIES, DTW_LENGTH = 200, 300  # 1-NN DTW only up to this size
 
@@ -175,14 +185,18 @@ class Fitted:
     embed_seconds: dict[str, float] = field(default_factory=dict)  # where features are shared
 
 
-def fit_head(task: Prepared, E: Features, rows: np.ndarray, kind: str) -> Fitted:
+def fit_head(
+    task: Prepared, E: Features, rows: np.ndarray, kind: str, spreads: bool = False
+) -> Fitted:
     """Linear probe on features.
 
     The same as ``SimMTMClassifier(FrozenEstimator(encoder)).fit(X[rows], y[rows])``, up to rounding
-    in the encoder, but features are computed once for all draws.
+    in the encoder, but features are computed once for all draws; if it ``spreads``, the same as
+    with all of ``X`` and the other series marked as unlabelled.
     """
     classes, target = np.unique(task.y[rows], return_inverse=True)
-    head, seconds = timed(classification_head, E.train[rows], target, kind)
+    others = np.delete(E.train, rows, axis=0) if spreads else None
+    head, seconds = timed(classification_head, E.train[rows], target, kind, None, others)
     seconds += E.seconds["train"]
     return Fitted(
         lambda part: head.probabilities(E.parts[part]),
@@ -247,13 +261,16 @@ def fit_dtw(task: Prepared, rows: np.ndarray) -> Fitted:
 
 METHODS: dict[str, Callable[[Prepared, np.ndarray], Fitted]] = {
     "probe": lambda task, rows: fit_head(task, task.probe, rows, "auto"),
+    "spread": lambda task, rows: fit_head(task, task.probe, rows, "auto", True),
     **{strategy: partial(fit_strategy, strategy=strategy) for strategy in STRATEGIES},
     "chosen": fit_chosen,
     "untrained": lambda task, rows: fit_head(task, task.untrained, rows, "auto"),
+    "untrained spread": lambda task, rows: fit_head(task, task.untrained, rows, "auto", True),
     "patches": lambda task, rows: fit_head(task, task.patches, rows, "auto"),
     "untrained patches": lambda task, rows: fit_head(task, task.untrained_patches, rows, "auto"),
     "raw": lambda task, rows: fit_head(task, task.raw, rows, "ridge"),
     "minirocket": lambda task, rows: fit_head(task, task.minirocket, rows, "auto"),
+    "minirocket-spread": lambda task, rows: fit_head(task, task.minirocket, rows, "auto", True),
     "minirocket-ridge": lambda task, rows: fit_ridge(task, task.minirocket, rows),
     "dtw": fit_dtw,
 }
@@ -312,6 +329,7 @@ def planned(tasks: list[str], methods: list[str], labels: list[str]) -> list[lis
                         for method in methods
                         if k != "all" or seed == 0 or method not in DETERMINISTIC
                         if regime == "pool" or method not in PATCH_METHODS
+                        if k != "all" or method not in SPREAD_METHODS
                         if method != "chosen" or (regime == "small" and k == "all")
                     ]
                 )

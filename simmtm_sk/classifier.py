@@ -46,9 +46,11 @@ default="linear-probe"
         encoder and head together, the head from zero; "probe-then-fine-tune" starts the head from
         the linear probe; "from-scratch" is "fine-tune" without pre-training, the control that a
         gain of pre-training has to be measured against.
-    head : {"auto", "ridge", "logistic"}, default="auto"
-        Kind of the linear probe; "auto" decides by cross-validation, see
-        `simmtm_sk.probing.classification_head`. Penalties are always chosen by cross-validation.
+    head : {"auto", "ridge", "logistic", "spread"}, default="auto"
+        Kind of the linear probe. "spread" passes labels on to unlabelled series that resemble the
+        labelled ones, and is the ridge where all are labelled; "auto" decides by cross-validation,
+        and for "spread" where a class has one labelled series alone. See
+        `simmtm_sk.probing.classification_head`.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as in scikit-learn.
     num_epochs : int >= 1 or "auto", default="auto"
@@ -91,8 +93,9 @@ default="linear-probe"
 
     Notes
     -----
-    *Unlabelled series* take part in pre-training only. As in `sklearn.semi_supervised` they are
-    marked by the label -1, or by NaN or None; in arrays of strings "-1" is a class like any other.
+    *Unlabelled series* take part in pre-training, and in a linear head that spreads labels. As in
+    `sklearn.semi_supervised` they are marked by the label -1, or by NaN or None; in arrays of
+    strings "-1" is a class like any other.
 
     *Input* is what `SimMTMTransformer` accepts; the length may differ between ``fit`` and
     ``predict``.
@@ -221,7 +224,10 @@ default="linear-probe"
         E = self._embed(values)
         start = None
         if self.strategy in ("linear-probe", "probe-then-fine-tune"):
-            start = classification_head(E, target, self.head, dict(enumerate(weight)))
+            others = None
+            if not known.all() and self.head in ("auto", "spread"):
+                others = self._embed(X[~known])
+            start = classification_head(E, target, self.head, dict(enumerate(weight)), others)
         if start is not None and self.strategy == "linear-probe":
             self.head_ = start
         else:

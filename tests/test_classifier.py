@@ -214,8 +214,14 @@ def test_any_encoder_and_any_pooling(strategy):
 
 
 def test_class_weights_matter_in_fine_tuning():
+    encoder = small(pooling=("max", "min", "std", "ppv", "scale"))
     shares = [
-        classifier(strategy="fine-tune", class_weight={"a": w, "b": 1.0}, num_epochs=5)
+        classifier(
+            transformer=encoder,
+            strategy="fine-tune",
+            class_weight={"a": w, "b": 1.0},
+            num_epochs=5,
+        )
         .fit(X, y)
         .predict_proba(X_NEW)[:, 0]
         .mean()
@@ -729,7 +735,8 @@ def test_a_level_that_the_source_did_not_have_is_seen(tmp_path):
     draw = np.random.default_rng(0)
     source = draw.normal(size=(20, 1, 24)).cumsum(2)
     source = (source - source.mean(2, keepdims=True)) / source.std(2, keepdims=True)
-    frozen = SimMTMTransformer(encoder=ConvEncoder(d_model=4, n_layers=2), num_epochs=1).fit(source)
+    encoder, pooling = ConvEncoder(d_model=4, n_layers=2), ("max", "min", "std", "ppv", "scale")
+    frozen = SimMTMTransformer(encoder=encoder, pooling=pooling, num_epochs=1).fit(source)
     labels = np.tile([0, 1], 20)
     values = draw.normal(size=(40, 1, 16)) + 3 * labels[:, None, None]
     before = {k: w.clone() for k, w in frozen.network_.state_dict().items()}
