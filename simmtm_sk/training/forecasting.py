@@ -416,8 +416,8 @@ def finetune_forecast(
 ) -> tuple[History, bool]:
     """Train encoder and token head in place, the best epoch chosen on held-out windows.
 
-    The window head stays as it is. Errors count in the unit of each context, whatever the
-    normalisation: in that of the series, a few wild windows would be all that is learned.
+    The window head stays as it is. Errors count in the unit of the series, as in all choices; what
+    a few wild windows could do is bounded by the norm that gradients are clipped to.
     """
     name = model.normalization
     evaluated = thinned(task.held_out, MOST_EVALUATED)
@@ -428,7 +428,7 @@ def finetune_forecast(
 
     def losses(index: Tensor, _: torch.Generator) -> dict[str, Tensor]:
         batch = task.batch(task.train[index.cpu().numpy()], name)
-        return {"total": _squared_error(model(batch.context), batch, "standard") / len(index)}
+        return {"total": _squared_error(model(batch.context), batch, CRITERION) / len(index)}
 
     return train(
         model,
