@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
+from scipy.sparse import diags
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifierCV, RidgeCV
@@ -166,16 +167,17 @@ def spread_labels(Z: Values, y: NDArray[np.int64], n_classes: int) -> Values:
     n_neighbors = min(N_NEIGHBORS, len(Z) - 1)
     graph = kneighbors_graph(normalize(Z), n_neighbors)
     graph = graph.maximum(graph.T)
-    root = np.sqrt(np.maximum(1, graph.sum(1)))
-    graph = graph.multiply(1 / root[:, None]).multiply(1 / root[None]).tocsr()
+    root = diags(np.asarray(graph.sum(1)).ravel() ** -0.5)
+    graph = root @ graph @ root
     given = np.zeros((len(Z), n_classes))
     given[np.arange(len(y)), y] = 1
     found = given
     for _ in range(_STEPS):
         found = REACH * (graph @ found) + given
-    found = found / found.sum(0)
+    tiny = np.finfo(np.float64).tiny
+    found = found / np.maximum(found.sum(0), tiny)
     total = found.sum(1, keepdims=True)
-    return np.where(total > 0, found / np.where(total > 0, total, 1), 1 / n_classes)
+    return np.where(total > 0, found / np.maximum(total, tiny), 1 / n_classes)
 
 
 def smoothed_classes(y: NDArray[np.int64]) -> Values:

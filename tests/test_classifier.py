@@ -457,7 +457,8 @@ def marked(marker):
 
 @pytest.mark.parametrize("marker", ["-1", "NaN", "None", "NaN among text"])
 @pytest.mark.parametrize("strategy", ["linear-probe", "fine-tune"])
-def test_unlabelled_series_take_part_in_pretraining_only(marker, strategy):
+def test_unlabelled_series_take_part_in_pretraining(marker, strategy):
+    """And, with the ridge, in nothing else."""
     labels, classes = marked(marker)
     estimator = classifier(strategy=strategy).fit(X, labels)
     assert estimator.classes_.tolist() == classes
@@ -470,6 +471,24 @@ def test_unlabelled_series_take_part_in_pretraining_only(marker, strategy):
     other = np.where(KNOWN[:, None, None], X, np.cumsum(X, 2))
     changed = classifier(strategy=strategy).fit(other, labels)
     assert not same_weights(changed.transformer_, estimator.transformer_)
+
+
+@pytest.mark.parametrize("strategy", ["linear-probe", "probe-then-fine-tune"])
+@pytest.mark.parametrize("head", ["auto", "spread"])
+def test_labels_spread_to_unlabelled_series(strategy, head, pretrained):
+    """The same head as on embeddings; none but the labelled series train further."""
+    frozen = FrozenEstimator(pretrained)
+    given = {"transformer": frozen, "strategy": strategy, "head": head}
+    found = classifier(**given).fit(X, np.where(KNOWN, kind, -1))
+    E = pretrained.transform(X.astype(np.float32))
+    by_hand = classification_head(E[KNOWN], kind[KNOWN], head, unlabelled=E[~KNOWN])
+    if strategy == "linear-probe":
+        probabilities = by_hand.probabilities(pretrained.transform(X_NEW.astype(np.float32)))
+        np.testing.assert_allclose(found.predict_proba(X_NEW), probabilities, atol=1e-6)
+    np.testing.assert_allclose(found.head_.center, by_hand.center, atol=1e-6)
+    alone = classifier(**given).fit(X[KNOWN], kind[KNOWN])
+    assert not np.allclose(found.predict_proba(X_NEW), alone.predict_proba(X_NEW))
+    assert same_weights(found.transformer_, pretrained) == (strategy == "linear-probe")
 
 
 def test_a_class_called_minus_one():

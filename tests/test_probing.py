@@ -10,10 +10,14 @@ from sklearn.preprocessing import StandardScaler
 from simmtm_sk.probing import (
     ALPHAS,
     MOST_FOR_LOGISTIC,
+    MOST_UNLABELLED,
+    N_NEIGHBORS,
+    REACH,
     STRENGTHS,
     LinearHead,
     classification_head,
     regression_head,
+    spread_labels,
     standardization,
 )
 
@@ -365,3 +369,108 @@ def test_regression_is_equivariant():
     np.testing.assert_allclose(regression_head(E, 1e3 * y - 7).scores(E), 1e3 * scores - 7)
     plain = RidgeCV(ALPHAS).fit(standardized(E), y)
     np.testing.assert_allclose(scores[:, 0], plain.predict(standardized(E)))
+
+
+# -- labels that are passed on --------------------------------------------------------------------
+
+
+def moons(n, seed=0):
+    """Two half circles, one in the other's bend; the first two points are their ends."""
+    draw = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    angle = np.pi * np.r_[0, 0, draw.uniform(size=n - 2)]
+    place = np.where(y == 0, angle, angle + np.pi)
+    E = np.column_stack([np.cos(place) + y, np.sin(place) + 0.4 * y])
+    return E + 0.03 * draw.normal(size=E.shape), y
+
+
+def slowly_spread(Z, y, n_classes):
+    """The limit of passing on, solved for; neighbours found one by one."""
+    n = len(Z)
+    lengths = np.linalg.norm(Z, axis=1)
+    graph = np.zeros((n, n))
+    for i in range(n):
+        cosine = [Z[i] @ Z[j] / (lengths[i] * lengths[j]) for j in range(n)]
+        nearest = [j for j in np.argsort(cosine)[::-1] if j != i][:N_NEIGHBORS]
+        graph[i, nearest] = graph[nearest, i] = 1
+    degree = graph.sum(1)
+    given = np.zeros((n, n_classes))
+    for i, label in enumerate(y):
+        given[i, label] = 1
+    found = np.linalg.solve(np.eye(n) - REACH * graph / np.sqrt(np.outer(degree, degree)), given)
+    found = found / found.sum(0)
+    return found / found.sum(1, keepdims=True)
+
+
+def test_spread_labels_by_hand():
+    E, y = blobs(40, 6, 3, apart=0.7)
+    order = np.argsort(np.arange(40) % 13, kind="stable")
+    E, y = E[order], y[order]
+    Z = standardized(E)
+    assert set(y[:9]) == {0, 1, 2}
+    np.testing.assert_allclose(spread_labels(Z, y[:9], 3), slowly_spread(Z, y[:9], 3), atol=1e-6)
+
+
+def test_where_no_label_arrives():
+    """Two islands, one of them without a label."""
+    Z = np.vstack([np.eye(2)[[0] * 8], np.eye(2)[[1] * 8]]) + 0.01
+    np.testing.assert_array_equal(spread_labels(Z, np.array([0, 1]), 3)[8:], 1 / 3)
+
+
+def test_unlabelled_series_show_where_classes_lie():
+    E, y = moons(200)
+    E = np.column_stack([E, E[:, 0] ** 2, E[:, 0] ** 3])  # a linear head can bend, then
+    alone = classification_head(E[:2], y[:2])
+    spread = classification_head(E[:2], y[:2], "spread", None, E[2:])
+    assert accuracy(spread, E, y) > accuracy(alone, E, y) + 0.1
+    # what else could be chosen where a class has one member
+    assert same(classification_head(E[:2], y[:2], unlabelled=E[2:]), spread)
+
+
+def test_they_never_outvote_the_labels():
+    """A thousand of them amid one class."""
+    draw = np.random.default_rng(0)
+    E, y = blobs(12, 3, 2, apart=3)
+    crowd = E[y == 0].mean(0) + 0.1 * E.std(0) * draw.normal(size=(1000, 3))
+    head = classification_head(E, y, "spread", None, crowd)
+    assert accuracy(head, E, y) == 1
+    assert head.probabilities(E)[y == 1, 1].min() > 0.5
+
+
+def test_without_unlabelled_series_the_spread_is_the_ridge():
+    E, y = blobs(20, 3, 2)
+    ridge = classification_head(E, y, "ridge")
+    for nobody in (None, np.empty((0, 3))):
+        assert same(classification_head(E, y, "spread", None, nobody), ridge)
+
+
+def test_other_kinds_do_not_look_at_them():
+    E, y = blobs(30, 3, 2)
+    for kind in ("ridge", "logistic"):
+        expected = classification_head(E, y, kind)
+        assert same(classification_head(E, y, kind, None, 7 * E[::-1]), expected)
+
+
+def test_auto_leaves_them_out_where_they_mislead():
+    """The logistic regression still is the only one to predict the class in the middle."""
+    E, y = in_a_row(60)
+    head = classification_head(E[:40], y[:40], unlabelled=E[40:])
+    assert accuracy(head, E, y) > 0.95
+    assert accuracy(classification_head(E[:40], y[:40], "spread", None, E[40:]), E, y) < 0.75
+
+
+def test_a_part_of_very_many_is_enough():
+    draw = np.random.default_rng(0)
+    E, y = blobs(10, 3, 2)
+    many = E.mean(0) + E.std(0) * draw.normal(size=(2 * MOST_UNLABELLED - 1, 3))
+    one, other = (classification_head(E, y, "spread", None, u) for u in (many, many[::2]))
+    assert same(one, other)
+
+
+def test_class_weights_count_for_spread_labels_too():
+    E, y = moons(60)
+    shares = [
+        classification_head(E[:6], y[:6], "spread", {0: w, 1: 1.0}, E[6:]).probabilities(E)[:, 0]
+        for w in (0.1, 1.0, 10.0)
+    ]
+    assert shares[0].mean() < shares[1].mean() - 0.03 < shares[2].mean() - 0.06
