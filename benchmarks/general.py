@@ -9,7 +9,8 @@ the artifact, and beside it FILE.json with what it was trained on. The second li
 artifact on the sets of its fold: linear probes on frozen embeddings, with 1, 5 and all labels per
 class. Its rivals are the same network with its initial weights ("untrained"), and pre-trained on
 the training series of the set alone ("in-domain"); "general, then in-domain" goes on from the
-general weights on these series. Everything is resampled to 128 points, for all methods. Writes
+general weights on these series. Embeddings are what the encoder makes of the series, without the
+filters that all would have in common. Everything is resampled to 128 points, for all methods. Writes
 results/general.csv, with the columns of classification.py, and goes on where an earlier call
 stopped.
 """
@@ -37,6 +38,7 @@ from classification import (
     trained_seconds,
 )
 from probe import benchmark_parser, draw_labelled, run_all
+from study import LEARNED
 from tasks import load_pool
 
 import simmtm_sk
@@ -145,6 +147,7 @@ def pretrain(arguments: argparse.Namespace) -> None:
     X = pool(sources, arguments.data_home)
     estimator = SimMTMTransformer(
         encoder=ENCODERS[arguments.encoder],
+        pooling=LEARNED,
         patience=None,
         random_state=arguments.seed,
         verbose=1,
@@ -178,7 +181,7 @@ def record_of(artifact: Path) -> Path:
 
 def fits(artifact: Path, encoder: str, seed: int) -> dict[str, Callable[[Panel], Embed]]:
     """How each method comes by an embedding, given the training series of a set."""
-    new = partial(SimMTMTransformer, encoder=ENCODERS[encoder], random_state=seed)
+    new = partial(SimMTMTransformer, encoder=ENCODERS[encoder], pooling=LEARNED, random_state=seed)
     load = partial(simmtm_sk.load, artifact, random_state=seed, verbose=0)
     return {
         "general": lambda X: load().transform,

@@ -67,9 +67,11 @@ RIVALS: dict[str, Callable[[Panel, int], Embed]] = {
     "raw values": fit_raw,
     "MiniRocket": fit_minirocket,
 }
+# What the encoder makes of a series: the default without the filters, which no variant changes.
+LEARNED = ("max", "min", "std", "ppv", "scale")
 # Read off the same fitted networks: what of the representations becomes the embedding.
 POOLINGS: dict[str, dict[str, Any]] = {
-    "default": {},
+    "default": {"pooling": LEARNED},
     "last layer": {"layers": "last"},
     "mean": {"pooling": ("mean",)},
     "max": {"pooling": ("max",)},
@@ -77,6 +79,8 @@ POOLINGS: dict[str, dict[str, Any]] = {
     "without min": {"pooling": ("max", "std", "ppv", "scale")},
     "without ppv": {"pooling": ("max", "min", "std", "scale")},
     "without scale": {"pooling": ("max", "min", "std", "ppv")},
+    "with filters": {"pooling": (*LEARNED, "filters")},
+    "filters and scale": {"pooling": ("filters", "scale")},
 }
 # Sets that take seconds, so that all variants can be measured with all seeds.
 TASKS = {
@@ -109,13 +113,13 @@ def fitted(X: Panel, variant: str, seed: int, trained: bool) -> SimMTMTransforme
 def embeddings(
     X: Panel, parts: list[Panel], variant: str, seed: int, trained: bool
 ) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """Fit on ``X`` and embed ``parts`` as pooled by default; the default with all `POOLINGS`."""
+    """Fit on ``X`` and embed ``parts``, `LEARNED` pooled; the default with all `POOLINGS`."""
     if variant in RIVALS:  # they know no missing values
         embed = RIVALS[variant](interpolated(copy.deepcopy(X)), seed)
         yield "default", [embed(interpolated(copy.deepcopy(part))) for part in parts]
         return
     estimator = fitted(X, variant, seed, trained)
-    default = {"pooling": estimator.pooling, "layers": estimator.layers}
+    default = {"pooling": LEARNED, "layers": estimator.layers}
     for name, changes in POOLINGS.items():
         vars(estimator).update({**default, **changes})  # set_params would forget the fit
         yield name, [estimator.transform(X) for X in parts]

@@ -26,12 +26,15 @@ METHODS = {
     "raw": "raw values",
     "untrained": "untrained",
     "probe": "SimMTM",
+    "untrained spread": "untrained, labels spread",
+    "spread": "SimMTM, labels spread",
     "untrained patches": "untrained, patches",
     "patches": "SimMTM, patches",
     "fine-tune": "fine-tune",
     "probe-then-fine-tune": "probe, then fine-tune",
     "from-scratch": "from scratch",
     "minirocket": "MiniRocket",
+    "minirocket-spread": "MiniRocket, labels spread",
     "minirocket-ridge": "MiniRocket, its own ridge",
     "dtw": "1-NN DTW",
     # of general.py
@@ -45,13 +48,27 @@ ORDER = {
     "method": (*METHODS, "chosen"),
     "labels_per_class": LABELS,
 }
-PUBLISHED = ("raw", "untrained", "probe", "untrained patches", "patches", "minirocket")
+PUBLISHED = (
+    "raw",
+    "untrained",
+    "probe",
+    "untrained spread",
+    "spread",
+    "untrained patches",
+    "patches",
+    "minirocket",
+    "minirocket-spread",
+)
 SLOW = (*STRATEGIES, "dtw")  # not run everywhere
 ONCE = (*DETERMINISTIC, "general")  # with all labels, one run stands for those of all seeds
 GAINS = (
     ("probe", "untrained"),
     ("patches", "untrained patches"),
     ("probe", "minirocket"),
+    ("spread", "probe"),
+    ("spread", "untrained spread"),
+    ("spread", "minirocket"),
+    ("spread", "minirocket-spread"),
     ("probe", "from-scratch"),
     ("fine-tune", "from-scratch"),
     ("probe-then-fine-tune", "probe"),
