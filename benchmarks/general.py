@@ -10,8 +10,8 @@ artifact on the sets of its fold: linear probes on frozen embeddings, with 1, 5 
 class. Its rivals are the same network with its initial weights ("untrained"), and pre-trained on
 the training series of the set alone ("in-domain"); "general, then in-domain" goes on from the
 general weights on these series. Embeddings are what the encoder makes of the series, without the
-filters that all would have in common. Everything is resampled to 128 points, for all methods. Writes
-results/general.csv, with the columns of classification.py, and goes on where an earlier call
+filters that all would have in common. Everything is resampled to 128 points, for all methods.
+Writes results/general.csv, with the columns of classification.py, and goes on where an earlier call
 stopped.
 """
 
