@@ -25,6 +25,7 @@ from simmtm_sk.training.forecasting import (
     best_normalization,
     clearly_best,
     error_unit,
+    finetune_forecast,
     fit_forecast,
     held_out_error,
     independent_windows,
@@ -322,6 +323,18 @@ def test_a_network_that_is_trained_is_a_copy(strategy):
             not torch.equal(a, b)
             for a, b in zip(trained.values(), before.backbone.state_dict().values(), strict=True)
         )
+
+
+@every_normalization
+def test_steps_lower_the_error_that_is_chosen_by(normalization):
+    """In the unit of each series: windows of small scale do not count as much as others."""
+    series = [one * np.r_[np.full(60, 0.05), np.ones(60)] for one in seasons()]
+    given, model = task(series), forecast_model(normalization)
+    expected = held_out_error(model, given, given.train)
+    still = plan(n_epochs=1, batch_size=len(given.train), lr=1e-12)
+    model.dropout.p = 0.0
+    history, _ = finetune_forecast(model, given, still)
+    assert history[0]["train_total"] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("lr", [1e-9, 1e-2, 1.0])
