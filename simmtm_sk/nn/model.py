@@ -197,7 +197,8 @@ class SimMTM(nn.Module):
                 chosen = layers if all_layers else layers[-1:]
                 parts = [pooled(x, tokens, s) for x in chosen for s in of_layers]
             if "filters" in statistics:
-                with torch.no_grad():
+                # nothing to train, and shares need all digits of what they compare
+                with torch.no_grad(), torch.autocast(values.device.type, enabled=False):
                     normalized, _ = normalized_and_levels(values, visible)
                     parts.append(self.filters(normalized.to(self.dtype), within))
             return torch.cat(parts, 1)
