@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.sparse import diags
 from scipy.special import log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifierCV, RidgeCV
+from sklearn.linear_model import LogisticRegression, RidgeClassifierCV, RidgeCV
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.neighbors import kneighbors_graph
-from sklearn.preprocessing import normalize
 from sklearn.utils.class_weight import compute_sample_weight
+
+from .data.windows import thinned
+from .spreading import SpreadingRidge
 
 Values = NDArray[np.float64]
 
@@ -24,13 +23,6 @@ ALPHAS = np.logspace(-3, 3, 13)  # penalties of the ridge
 STRENGTHS = (0.01, 0.1, 1.0)  # C of the logistic regression, on standardised features
 MOST_FOR_LOGISTIC = 1000  # above, the ridge is as good and far faster
 MOST_UNLABELLED = 1500  # series that labels are spread to, evenly chosen
-N_NEIGHBORS = 5
-REACH = 0.8  # of a label, from neighbour to neighbour
-UNLABELLED_SHARE = 0.1  # weight of all series that labels are spread to, against the labelled ones
-SPREAD_PENALTY = 0.1  # in units of the mean squared length of a series' features
-
-
-_STEPS = 100  # what is passed on further is negligible: REACH ** 100
 
 
 @dataclass(frozen=True)
@@ -83,10 +75,10 @@ def classification_head(
     y : ndarray of int, shape (n_series,)
         Class numbers from 0, every class at least once, two classes at least.
     kind : {"auto", "ridge", "logistic", "spread"}, default="auto"
-        "spread" is the ridge on labels that `spread_labels` has passed on to the unlabelled series
-        (the plain ridge, if there are none). "auto" takes the most accurate one in stratified
-        cross-validation; where a class has a single member, "spread"; where there are more than
-        `MOST_FOR_LOGISTIC` labelled series, the ridge.
+        "spread" is the ridge on labels that `simmtm_sk.spreading` has passed on to the unlabelled
+        series (the plain ridge, if there are none). "auto" takes the most accurate one in
+        stratified cross-validation; where a class has a single member, "spread"; where there are
+        more than `MOST_FOR_LOGISTIC` labelled series, the ridge.
     class_weight : dict, "balanced" or None, default=None
         As in scikit-learn, by class number.
     unlabelled : ndarray, shape (n_unlabelled, n_features), or None, default=None
@@ -97,17 +89,18 @@ def classification_head(
     LinearHead
         One output for each class.
     """
+    everything = np.asarray(E, np.float64)
     if unlabelled is not None and kind in ("auto", "spread"):
-        others = np.asarray(unlabelled)[_evenly(len(unlabelled), MOST_UNLABELLED)]
-    else:
-        others = np.empty((0, E.shape[1]))
-    # unlabelled series know how features vary better than a handful of labelled ones
-    center, spread = standardization(np.vstack([E, others]))
-    Z, U = ((np.asarray(part, np.float64) - center) / spread for part in (E, others))
+        # they know how features vary better than a handful of labelled series
+        others = thinned(np.arange(len(unlabelled)), MOST_UNLABELLED)
+        everything = np.vstack([everything, unlabelled[others]])
+    center, spread = standardization(everything)
+    everything = (everything - center) / spread
     # all penalties only see angles and lengths, so the span of the rows is all that matters:
     # the same solution in far fewer dimensions
-    basis = _basis(np.vstack([Z, U]))
-    Z, U = Z @ basis, U @ basis
+    n_rows, n_features = everything.shape
+    basis = np.linalg.qr(everything.T)[0] if n_rows < n_features else np.eye(n_features)
+    Z, U = np.split(everything @ basis, [len(y)])
     weights = compute_sample_weight(class_weight, y)
     fewest = int(np.bincount(y).min())
     folds = None
@@ -133,51 +126,6 @@ def classification_head(
             sharpness = _sharpness(left_out, smoothed_classes(y)[y], weights)
         coef, intercept = sharpness * coef, sharpness * intercept
     return LinearHead(center, spread, coef @ basis.T, intercept)
-
-
-def spread_labels(Z: Values, y: NDArray[np.int64], n_classes: int) -> Values:
-    """Pass labels on from neighbour to neighbour.
-
-    Each series takes a share of what its neighbours have, the labelled ones keep giving theirs
-    (Zhou et al., "Learning with local and global consistency", NIPS 2003), on the graph of the
-    `N_NEIGHBORS` nearest by cosine. What a class hands out in total is the same for all.
-
-    Parameters
-    ----------
-    Z : ndarray, shape (n_series, n_features)
-        Standardised embeddings, labelled series first.
-    y : ndarray of int, shape (n_labelled,)
-        Class numbers from 0.
-    n_classes : int
-
-    Returns
-    -------
-    ndarray, shape (n_series, n_classes)
-        Rows sum to one; all classes are equal where no label arrives.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> draw = np.random.default_rng(0)
-    >>> one, other = (draw.normal(place, 0.3, (8, 2)) for place in ([3, 0], [0, 3]))
-    >>> Z = np.vstack([one[:1], other[:1], one[1:], other[1:]])
-    >>> spread_labels(Z, np.array([0, 1]), 2).argmax(1)
-    array([0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1])
-    """
-    n_neighbors = min(N_NEIGHBORS, len(Z) - 1)
-    graph = kneighbors_graph(normalize(Z), n_neighbors)
-    graph = graph.maximum(graph.T)
-    root = diags(np.asarray(graph.sum(1)).ravel() ** -0.5)
-    graph = root @ graph @ root
-    given = np.zeros((len(Z), n_classes))
-    given[np.arange(len(y)), y] = 1
-    found = given
-    for _ in range(_STEPS):
-        found = REACH * (graph @ found) + given
-    tiny = np.finfo(np.float64).tiny
-    found = found / np.maximum(found.sum(0), tiny)
-    total = found.sum(1, keepdims=True)
-    return np.where(total > 0, found / np.maximum(total, tiny), 1 / n_classes)
 
 
 def smoothed_classes(y: NDArray[np.int64]) -> Values:
@@ -227,16 +175,6 @@ def regression_head(E: NDArray[Any], y: NDArray[Any]) -> LinearHead:
     return LinearHead(center, spread, coef, intercept)
 
 
-def _evenly(n: int, most: int) -> NDArray[np.intp]:
-    return np.linspace(0, n - 1, min(n, most)).round().astype(np.intp)
-
-
-def _basis(Z: Values) -> Values:
-    """Return an orthonormal basis of the span of the rows, (n_features, n), or all axes."""
-    basis: Values = np.linalg.qr(Z.T)[0] if Z.shape[0] < Z.shape[1] else np.eye(Z.shape[1])
-    return basis
-
-
 def _plus_minus(y: NDArray[np.int64]) -> Values:
     return np.where(y[:, None] == np.arange(y.max() + 1), 1.0, -1.0)
 
@@ -274,40 +212,8 @@ def _most_accurate(
     }
     if len(unlabelled):
         # the one that also knows the other series is to be beaten
-        hits = {"spread": _hits(_SpreadingRidge(unlabelled), Z, y, weights, folds)} | hits
+        hits = {"spread": _hits(SpreadingRidge(unlabelled), Z, y, weights, folds)} | hits
     return max(hits, key=lambda kind: hits[kind])
-
-
-class _SpreadingRidge(ClassifierMixin, BaseEstimator):
-    """The ridge on labels that have been spread to other series."""
-
-    def __init__(self, unlabelled: Values) -> None:
-        self.unlabelled = unlabelled
-
-    def fit(self, Z: Values, y: NDArray[np.int64], sample_weight: Values) -> _SpreadingRidge:
-        """Fit to labelled series, (n, n_features), and the others."""
-        self.classes_, y = np.unique(y, return_inverse=True)
-        everything = np.vstack([Z, self.unlabelled])
-        wanted = spread_labels(everything, y, len(self.classes_))
-        wanted[: len(y)] = np.eye(len(self.classes_))[y]
-        share = UNLABELLED_SHARE * len(y) / len(everything)
-        of_class = np.array([sample_weight[y == c].mean() for c in range(len(self.classes_))])
-        weights = np.hstack([sample_weight, share * wanted[len(y) :] @ of_class])
-        center = np.average(everything, axis=0, weights=weights)
-        penalty = SPREAD_PENALTY * weights @ np.square(everything - center).sum(1) / len(weights)
-        self.ridge_ = Ridge(penalty).fit(everything, 2 * wanted - 1, sample_weight=weights)
-        self.wanted_ = wanted[len(y) :]
-        return self
-
-    def decision_function(self, Z: Values) -> Values:
-        """Return the scores, (n, n_classes)."""
-        scores: Values = self.ridge_.predict(Z)
-        return scores
-
-    def predict(self, Z: Values) -> NDArray[np.int64]:
-        """Return the classes of the highest scores."""
-        predicted: NDArray[np.int64] = self.classes_[self.decision_function(Z).argmax(1)]
-        return predicted
 
 
 def _spread(
@@ -318,7 +224,7 @@ def _spread(
     unlabelled: Values,
 ) -> tuple[Values, Values, float]:
     """Return coefficients, intercepts and sharpness of the ridge on spread labels."""
-    fitted = _SpreadingRidge(unlabelled).fit(Z, y, sample_weight=weights)
+    fitted = SpreadingRidge(unlabelled).fit(Z, y, sample_weight=weights)
     if folds is None:  # no label can be left out: the ones that arrived are all there is
         scores = fitted.decision_function(unlabelled)
         sharpness = _sharpness(scores, fitted.wanted_, np.ones(len(scores)))

@@ -10,6 +10,7 @@ from simmtm_sk import ConvEncoder, SimMTMTransformer
 
 X = np.random.default_rng(0).normal(size=(16, 2, 20)).cumsum(2)
 CONV = ConvEncoder(d_model=4, n_layers=2)
+LEARNED = ("max", "min", "std", "ppv", "scale")  # filters would drown so few features
 
 
 def small(**params):

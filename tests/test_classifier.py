@@ -30,6 +30,7 @@ from simmtm_sk.classifier import is_unlabelled
 from simmtm_sk.downstream import FEWEST_HELD_OUT, STRATEGIES, stratified_part
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.probing import classification_head
+from tests.small import LEARNED
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
 
@@ -214,7 +215,7 @@ def test_any_encoder_and_any_pooling(strategy):
 
 
 def test_class_weights_matter_in_fine_tuning():
-    encoder = small(pooling=("max", "min", "std", "ppv", "scale"))
+    encoder = small(pooling=LEARNED)
     shares = [
         classifier(
             transformer=encoder,
@@ -754,8 +755,8 @@ def test_a_level_that_the_source_did_not_have_is_seen(tmp_path):
     draw = np.random.default_rng(0)
     source = draw.normal(size=(20, 1, 24)).cumsum(2)
     source = (source - source.mean(2, keepdims=True)) / source.std(2, keepdims=True)
-    encoder, pooling = ConvEncoder(d_model=4, n_layers=2), ("max", "min", "std", "ppv", "scale")
-    frozen = SimMTMTransformer(encoder=encoder, pooling=pooling, num_epochs=1).fit(source)
+    encoder = ConvEncoder(d_model=4, n_layers=2)
+    frozen = SimMTMTransformer(encoder=encoder, pooling=LEARNED, num_epochs=1).fit(source)
     labels = np.tile([0, 1], 20)
     values = draw.normal(size=(40, 1, 16)) + 3 * labels[:, None, None]
     before = {k: w.clone() for k, w in frozen.network_.state_dict().items()}

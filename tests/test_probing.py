@@ -11,15 +11,13 @@ from simmtm_sk.probing import (
     ALPHAS,
     MOST_FOR_LOGISTIC,
     MOST_UNLABELLED,
-    N_NEIGHBORS,
-    REACH,
     STRENGTHS,
     LinearHead,
     classification_head,
     regression_head,
-    spread_labels,
     standardization,
 )
+from simmtm_sk.spreading import N_NEIGHBORS, REACH, spread_labels
 
 
 def blobs(n, n_features, n_classes, seed=0, apart=1.0):

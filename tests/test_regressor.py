@@ -16,6 +16,7 @@ from simmtm_sk import ConvEncoder, SimMTMRegressor, SimMTMTransformer, save
 from simmtm_sk.downstream import STRATEGIES
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.probing import regression_head
+from tests.small import LEARNED
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
 
@@ -51,7 +52,7 @@ def pretrainings():
 def small(**params):
     given = {
         "encoder": ConvEncoder(d_model=4, n_layers=2),
-        "pooling": ("max", "min", "std", "ppv", "scale"),  # filters would drown so few
+        "pooling": LEARNED,
         "num_epochs": 1,
         "projection_dim": 4,
         "validation_fraction": 0.0,

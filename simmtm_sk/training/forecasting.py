@@ -428,7 +428,7 @@ def finetune_forecast(
 
     def losses(index: Tensor, _: torch.Generator) -> dict[str, Tensor]:
         batch = task.batch(task.train[index.cpu().numpy()], name)
-        return {"total": _squared_error(model(batch.context), batch, CRITERION) / len(index)}
+        return {"total": _squared_error(model(batch.context), batch) / len(index)}
 
     return train(
         model,
@@ -446,15 +446,15 @@ def held_out_error(model: Forecast, task: Task, index: Index) -> float:
     total = 0.0
     with torch.no_grad():
         for batch in task.batches(index, model.normalization):
-            total += float(_squared_error(model(batch.context), batch, CRITERION))
+            total += float(_squared_error(model(batch.context), batch))
     return total / len(index)
 
 
-def _squared_error(forecast: Tensor, batch: Batch, weighting: str) -> Tensor:
-    """Return the sum over windows of the mean squared error over steps."""
+def _squared_error(forecast: Tensor, batch: Batch) -> Tensor:
+    """Return the sum over windows of the mean squared error over steps, weighted by `CRITERION`."""
     # hidden before it is squared: the gradient of a missing square is missing, too
     error = (forecast - batch.target.to(forecast)).masked_fill(~batch.observed, 0)
-    return (error.square().mean(1) * batch.weight(weighting).to(forecast)).sum()
+    return (error.square().mean(1) * batch.weight(CRITERION).to(forecast)).sum()
 
 
 def _improve(
@@ -491,7 +491,7 @@ def network_share(model: Forecast, task: Task, ridge: RidgeFit) -> float:
             linear = batch.context.window @ ridge.coef.T + ridge.intercept
             for share in errors:
                 mixed = share * network + (1 - share) * linear
-                errors[share] += float(_squared_error(mixed, batch, CRITERION))
+                errors[share] += float(_squared_error(mixed, batch))
     return min(errors, key=lambda share: errors[share])
 
 

@@ -14,6 +14,7 @@ from simmtm_sk.data import Rows
 from simmtm_sk.nn.supervised import Supervised
 from simmtm_sk.training.finetuning import cross_entropy, finetune, squared_error
 from simmtm_sk.training.loop import Plan
+from tests.small import LEARNED
 
 
 def waves(n=24, seed=0):
@@ -32,10 +33,9 @@ NOBODY = torch.zeros(0, dtype=torch.int64)
 @pytest.fixture(scope="module")
 def transformer():
     encoder = ConvEncoder(d_model=4, n_layers=2, dropout=0.1)
-    pooling = ("max", "min", "std", "ppv", "scale")
     return SimMTMTransformer(
         encoder=encoder,
-        pooling=pooling,
+        pooling=LEARNED,
         num_epochs=0,
         projection_dim=4,
         random_state=0,
