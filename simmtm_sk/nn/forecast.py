@@ -70,6 +70,31 @@ def normalized(context: Tensor, normalization: str) -> Normalized:
     return Normalized(window, normalize(context, observed), observed, center, std)
 
 
+def seasonal_mean(context_length: int, horizon: int, period: int) -> Tensor:
+    """Return the linear map that forecasts the mean of the same phase in the context.
+
+    Parameters
+    ----------
+    context_length, horizon : int
+    period : int
+        At most ``context_length``, of which the last whole periods count; 1 is the plain mean.
+
+    Returns
+    -------
+    Tensor of float64, shape (horizon, context_length)
+
+    Examples
+    --------
+    >>> seasonal_mean(5, 3, 2).tolist()
+    [[0.0, 0.5, 0.0, 0.5, 0.0], [0.0, 0.0, 0.5, 0.0, 0.5], [0.0, 0.5, 0.0, 0.5, 0.0]]
+    """
+    n_periods = context_length // period
+    step = torch.arange(horizon)[:, None] % period
+    place = context_length - period * torch.arange(1, n_periods + 1) + step
+    weights = torch.zeros(horizon, context_length, dtype=torch.float64)
+    return weights.scatter_(1, place, 1 / n_periods)
+
+
 class Forecast(nn.Module):
     """Window head and token head on a SimMTM encoder, for one channel at a time.
 

@@ -86,7 +86,23 @@ class RidgeFit:
     error: float = float("nan")
 
 
-def solve(moments: Moments, penalty: float, scale: Tensor) -> RidgeFit:
+@dataclass(frozen=True)
+class Prior:
+    """What a linear map is before it has seen data, and what penalties pull it back to.
+
+    Attributes
+    ----------
+    coef : Tensor, shape (n_targets, n_features)
+    origin : Tensor, shape (n_features,), or None
+        Features where the map says what ``coef`` alone says. None lets the data decide by an
+        intercept, without a penalty.
+    """
+
+    coef: Tensor
+    origin: Tensor | None = None
+
+
+def solve(moments: Moments, penalty: float, scale: Tensor, prior: Prior | None = None) -> RidgeFit:
     """Solve for one penalty.
 
     Parameters
@@ -97,21 +113,25 @@ def solve(moments: Moments, penalty: float, scale: Tensor) -> RidgeFit:
     scale : Tensor, shape (n_features,)
         Every feature is multiplied by its scale first, which makes it cheaper to use; one of scale
         zero is left out, as is one that never varies.
+    prior : Prior or None, default=None
+        None stands for coefficients of zero and an intercept.
 
     Returns
     -------
     RidgeFit
         In terms of the features as they are.
     """
-    return _Solver(moments, scale).solve(penalty)
+    return _Solver(moments, scale, prior).solve(penalty)
 
 
-def choose(moments: Moments, held_out: Moments, scale: Tensor) -> RidgeFit:
+def choose(
+    moments: Moments, held_out: Moments, scale: Tensor, prior: Prior | None = None
+) -> RidgeFit:
     """Solve with the one of `PENALTIES` that has the smallest error on held-out rows.
 
     The largest of several that are as good, as all are where no held-out row has a weight.
     """
-    solver = _Solver(moments, scale)
+    solver = _Solver(moments, scale, prior)
     fits = [solver.solve(penalty) for penalty in PENALTIES]
     squares = [held_out.sum_of_squares(fit.coef, fit.intercept) for fit in fits]
     errors = [float(square / held_out.total) for square in squares]
@@ -122,10 +142,20 @@ def choose(moments: Moments, held_out: Moments, scale: Tensor) -> RidgeFit:
 class _Solver:
     """One decomposition, then any penalty at the price of a product."""
 
-    def __init__(self, moments: Moments, scale: Tensor) -> None:
-        self.center, self.mean = moments.means()
-        cross = moments.xx[:-1, :-1] / moments.total - torch.outer(self.center, self.center)
-        target = moments.xy[:-1] / moments.total - torch.outer(self.center, self.mean)
+    def __init__(self, moments: Moments, scale: Tensor, prior: Prior | None) -> None:
+        mean, target_mean = moments.means()
+        xx, xy = moments.xx[:-1, :-1] / moments.total, moments.xy[:-1] / moments.total
+        self.start = torch.zeros_like(xy.T) if prior is None else prior.coef.to(xy)
+        if prior is None or prior.origin is None:
+            self.origin, self.level = mean, target_mean - self.start @ mean
+        else:
+            self.origin, self.level = prior.origin.to(xy), torch.zeros_like(target_mean)
+        # of features minus origin, and of what the prior leaves minus level
+        outer = torch.outer(self.origin, mean)
+        cross = xx - outer - outer.T + torch.outer(self.origin, self.origin)
+        rest, rest_mean = xy - xx @ self.start.T, target_mean - self.start @ mean
+        target = rest - torch.outer(self.origin, rest_mean - self.level)
+        target = target - torch.outer(mean, self.level)
         # what does not vary has only rounding errors to offer
         self.scale = scale.to(cross).masked_fill(moments.spread() == 0, 0)
         cross = cross * torch.outer(self.scale, self.scale)
@@ -136,5 +166,5 @@ class _Solver:
     def solve(self, penalty: float) -> RidgeFit:
         unit = self.values.sum() / (self.scale != 0).sum().clamp(min=1)
         ridge = self.values + penalty * torch.where(unit > 0, unit, 1.0)
-        coef = (self.scale[:, None] * (self.vectors @ (self.target / ridge[:, None]))).T
-        return RidgeFit(coef, self.mean - coef @ self.center, penalty)
+        change = (self.scale[:, None] * (self.vectors @ (self.target / ridge[:, None]))).T
+        return RidgeFit(self.start + change, self.level - change @ self.origin, penalty)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..data.windows import Index, Windows, thinned
-from ..nn.forecast import NORMALIZATIONS, Forecast, Normalized, normalized
+from ..nn.forecast import NORMALIZATIONS, Forecast, Normalized, normalized, seasonal_mean
 from ..nn.model import SimMTM
 from ..nn.normalization import interpolated
-from ..nn.ridge import Moments, RidgeFit, choose, merged, solve
+from ..nn.ridge import Moments, Prior, RidgeFit, choose, merged, solve
 from .loop import History, Plan, train
 from .pretraining import isolated_randomness
 
@@ -141,8 +141,8 @@ class Fitted:
     residual_series : ndarray of int, shape (n,)
         The series each is of.
     choices : dict
-        What the held-out windows decided: "normalization", "penalty" and, by strategy,
-        "token_scale" or "network_share".
+        What the held-out windows decided: "normalization", "period" and "drift" as in `Baseline`,
+        "penalty" and, by strategy, "token_scale" or "network_share".
     history : History
         Of fine-tuning.
     """
@@ -180,7 +180,7 @@ def fit_forecast(
     strategy : str
         As in the estimators.
     normalization : str
-        One of `NORMALIZATIONS`, or "auto" for `best_normalization`.
+        One of `NORMALIZATIONS`, or "auto" to choose among them.
     refit : bool
         Solve closed forms again on all windows when everything is chosen.
     dropout : float
@@ -192,19 +192,18 @@ def fit_forecast(
     """
     windows = task.windows
     with isolated_randomness(plan.seed):
-        if normalization == "auto":
-            normalization = best_normalization(task)
+        names = NORMALIZATIONS if normalization == "auto" else (normalization,)
+        baseline = best_baseline(task, names)
         network = network if strategy == "linear-probe" else copy.deepcopy(network)
         network = network.to(windows.device).eval()
         model = Forecast(
-            network, windows.context_length, windows.horizon, normalization, dropout
+            network, windows.context_length, windows.horizon, baseline.normalization, dropout
         ).to(windows.device)
         model.eval()
         closed = ClosedForm(
-            model, task, tokens=strategy in ("linear-probe", "probe-then-fine-tune")
+            model, task, baseline, tokens=strategy in ("linear-probe", "probe-then-fine-tune")
         )
-        choices: dict[str, str | float] = {"normalization": normalization}
-        choices |= {"penalty": closed.fit.penalty}
+        choices: dict[str, str | float] = {**asdict(baseline), "penalty": closed.fit.penalty}
         history: History = []
         match strategy:
             case "linear-probe":
@@ -216,18 +215,20 @@ def fit_forecast(
                 history = _improve(model, task, plan, on_epoch)
             case _:
                 standardize_tokens(model, task)
-                _start_at_mean(model)
+                # the mean of the context, or of the phase in it, whatever the normalisation
+                start = seasonal_mean(windows.context_length, windows.horizon, baseline.period or 1)
+                _start_at(model, start)
                 history, _ = finetune_forecast(model, task, plan, on_epoch)
                 share = network_share(model, task, closed.fit)
                 choices |= {"network_share": share}
-                _average(model, closed.fit, share)
+                _average(model, closed.fit, share, start)
         errors, error_series = residuals(model, task)
         if refit and strategy != "probe-then-fine-tune":
             final = closed.on_all_windows()
             if strategy == "linear-probe":
                 closed.set_heads(final)
             else:
-                _set_window(model, final, share)
+                _set_window(model, final, share, start)
     model.cpu()
     errors = errors.cpu() * widening(task)
     if len(task.held_out) and independent_windows(task) < FEWEST_INDEPENDENT:
@@ -239,27 +240,104 @@ def fit_forecast(
 # -- the closed form ------------------------------------------------------------------------------
 
 
-def best_normalization(task: Task) -> str:
-    """Choose the normalisation whose ridge on the window does best on held-out windows.
+@dataclass(frozen=True)
+class Baseline:
+    """The forecast before anything is learned, in which a ridge learns what to change.
 
-    "last", unless another one is clearly better.
+    Attributes
+    ----------
+    normalization : str
+        One of `NORMALIZATIONS`.
+    period : int
+        The forecast is the mean of the same phase of a period in the context; 0 is the last value
+        or the mean, whatever is subtracted from the context.
+    drift : bool
+        Whether forecasts may drift away from that in the same way for all contexts.
     """
+
+    normalization: str
+    period: int = 0
+    drift: bool = True
+
+    def prior(self, task: Task, n_tokens: int = 0, center: Tensor | None = None) -> Prior:
+        """Return it for the ridge on windows, and on tokens around ``center``."""
+        n_window, horizon = task.windows.context_length, task.windows.horizon
+        coef = torch.zeros(horizon, n_window, dtype=torch.float64)
+        if self.period:
+            coef = seasonal_mean(n_window, horizon, self.period)
+        coef = torch.cat([coef, coef.new_zeros(horizon, n_tokens)], 1)
+        origin = None
+        if not self.drift:
+            origin = coef.new_zeros(n_window)
+            if center is not None:
+                origin = torch.cat([origin, center.cpu().double()])
+        return Prior(coef.to(task.windows.device), origin)
+
+
+def best_baseline(task: Task, normalizations: Sequence[str] = NORMALIZATIONS) -> Baseline:
+    """Choose the baseline whose ridge on the window does best on held-out windows.
+
+    The plain one with the first normalisation, unless another one is clearly better.
+    """
+    plain = Baseline(normalizations[0])
     if not len(task.held_out):
-        return NORMALIZATIONS[0]
+        return plain
     errors = {}
-    for name in NORMALIZATIONS:
-        fit = window_ridge(task, name)
-        blocks = _held_out_moments(None, task, name)
-        errors[name] = torch.stack([b.sum_of_squares(fit.coef, fit.intercept) for b in blocks])
+    for name in normalizations:
+        moments, blocks = _window_moments(task, name)
+        for period in (0, best_period(moments)):
+            for drift in (True, False):
+                baseline = Baseline(name, period, drift)
+                errors[baseline] = _window_ridge(task, moments, blocks, baseline)[1]
     return clearly_best(errors)
 
 
-def window_ridge(task: Task, normalization: str) -> RidgeFit:
-    """Solve the ridge on the window alone, its penalty chosen on held-out windows."""
-    trained = _moments(None, task, thinned(task.train, MOST_TRAINED), normalization, normalization)
+def best_period(moments: Moments) -> int:
+    """Return the period whose `seasonal_mean` is best on the windows behind ``moments``.
+
+    Up to an error that is the same in all windows, as a trend makes it.
+    """
+    n_window, n_targets = len(moments.xx) - 1, moments.xy.shape[1]
+    (center, mean), total = moments.means(), moments.total
+    cross = moments.xx[:-1, :-1] / total - torch.outer(center, center)
+    target = moments.xy[:-1] / total - torch.outer(center, mean)
+    errors = {}
+    for period in range(1, n_window // 2 + 1):
+        k = n_window // period
+        of_phase = cross[-k * period :, -k * period :].reshape(k, period, k, period)
+        square = of_phase.diagonal(dim1=1, dim2=3).mean((0, 1))
+        product = target[-k * period :].reshape(k, period, n_targets).mean(0)
+        step = torch.arange(n_targets, device=cross.device)
+        errors[period] = float((square[step % period] - 2 * product[step % period, step]).sum())
+    return min(errors, key=lambda period: errors[period], default=0)
+
+
+def window_ridge(task: Task, baseline: Baseline) -> tuple[RidgeFit, Tensor]:
+    """Solve the ridge on the window alone, its penalty chosen on held-out windows.
+
+    Returned with its sums of squared errors in the blocks of these.
+    """
+    return _window_ridge(task, *_window_moments(task, baseline.normalization), baseline)
+
+
+def _window_moments(task: Task, normalization: str) -> tuple[Moments, list[Moments]]:
+    """Sum up the windows to train on, and the held-out ones."""
+    index = thinned(task.train, MOST_TRAINED)
+    return _moments(None, task, index, normalization, normalization), _held_out_moments(
+        None, task, normalization
+    )
+
+
+def _window_ridge(
+    task: Task, moments: Moments, blocks: list[Moments], baseline: Baseline
+) -> tuple[RidgeFit, Tensor]:
     scale = torch.ones(task.windows.context_length, dtype=torch.float64)
-    held_out = merged(_held_out_moments(None, task, normalization))
-    return choose(trained, held_out, scale.to(task.windows.device))
+    fit = choose(moments, merged(blocks), scale, baseline.prior(task))
+    return fit, _block_errors(fit, blocks)
+
+
+def _block_errors(fit: RidgeFit, blocks: list[Moments]) -> Tensor:
+    return torch.stack([block.sum_of_squares(fit.coef, fit.intercept) for block in blocks])
 
 
 def clearly_best(errors: dict[Choice, Tensor]) -> Choice:
@@ -302,6 +380,7 @@ class ClosedForm:
     model : Forecast
         Its ``center`` and ``spread`` are set to those of the tokens.
     task : Task
+    baseline : Baseline
     tokens : bool
 
     Attributes
@@ -311,7 +390,7 @@ class ClosedForm:
     token_scale : float
     """
 
-    def __init__(self, model: Forecast, task: Task, tokens: bool) -> None:
+    def __init__(self, model: Forecast, task: Task, baseline: Baseline, tokens: bool) -> None:
         self.model, self.name = model, model.normalization
         featured = model if tokens else None
         self.moments = _moments(
@@ -334,21 +413,20 @@ class ClosedForm:
             share: torch.cat([window, share * unit])
             for share in (TOKEN_SCALES if tokens else TOKEN_SCALES[:1])
         }
+        self.prior = baseline.prior(task, len(spread), self.moments.means()[0][n_window:])
         self.token_scale = TOKEN_SCALES[0]
         if not blocks:
-            self.fit = solve(self.moments, CAUTIOUS_PENALTY, self.scales[self.token_scale])
+            self.fit = self._solve(self.moments, CAUTIOUS_PENALTY)
             if len(task.train) < FEWEST_TRAINED:
                 self.fit = _nothing(self.fit)
             return
         held_out = merged(blocks)
         fits = {
-            share: choose(self.moments, held_out, scale) for share, scale in self.scales.items()
+            share: choose(self.moments, held_out, scale, self.prior)
+            for share, scale in self.scales.items()
         }
         self.token_scale = clearly_best(
-            {
-                share: torch.stack([b.sum_of_squares(fit.coef, fit.intercept) for b in blocks])
-                for share, fit in fits.items()
-            }
+            {share: _block_errors(fit, blocks) for share, fit in fits.items()}
         )
         self.fit = fits[self.token_scale]
 
@@ -356,9 +434,10 @@ class ClosedForm:
         """Solve again with the same penalty, held-out windows included."""
         if not self.held_out:
             return self.fit
-        return solve(
-            merged([self.moments, *self.held_out]), self.fit.penalty, self.scales[self.token_scale]
-        )
+        return self._solve(merged([self.moments, *self.held_out]), self.fit.penalty)
+
+    def _solve(self, moments: Moments, penalty: float) -> RidgeFit:
+        return solve(moments, penalty, self.scales[self.token_scale], self.prior)
 
     def set_heads(self, fit: RidgeFit) -> None:
         """Make it the model's forecast."""
@@ -495,26 +574,25 @@ def network_share(model: Forecast, task: Task, ridge: RidgeFit) -> float:
     return min(errors, key=lambda share: errors[share])
 
 
-def _average(model: Forecast, ridge: RidgeFit, share: float) -> None:
+def _average(model: Forecast, ridge: RidgeFit, share: float, start: Tensor) -> None:
     """Make the forecast the weighted mean of the network's and the ridge's."""
     with torch.no_grad():
         model.token_head.weight.mul_(share)
         model.token_head.bias.mul_(share)
-    _set_window(model, ridge, share)
+    _set_window(model, ridge, share, start)
 
 
-def _set_window(model: Forecast, ridge: RidgeFit, share: float) -> None:
-    """Mix the mean of the context, which the network's forecast goes out from, and the ridge."""
+def _set_window(model: Forecast, ridge: RidgeFit, share: float, start: Tensor) -> None:
+    """Mix what the network's forecast goes out from, and the ridge."""
     with torch.no_grad():
-        mean = share / model.context_length
-        model.window_head.weight.copy_((1 - share) * ridge.coef + mean)
+        model.window_head.weight.copy_((1 - share) * ridge.coef + share * start.to(ridge.coef))
         model.window_head.bias.copy_((1 - share) * ridge.intercept)
 
 
-def _start_at_mean(model: Forecast) -> None:
-    """Let the head forecast the mean of the context, whatever the normalisation."""
+def _start_at(model: Forecast, start: Tensor) -> None:
+    """Let the window head be a given map."""
     with torch.no_grad():
-        model.window_head.weight.fill_(1 / model.context_length)
+        model.window_head.weight.copy_(start)
         model.window_head.bias.zero_()
 
 

@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder
-from simmtm_sk.nn.forecast import NORMALIZATIONS, Forecast, carried_forward, normalized
+from simmtm_sk.nn.forecast import (
+    NORMALIZATIONS,
+    Forecast,
+    carried_forward,
+    normalized,
+    seasonal_mean,
+)
 from simmtm_sk.nn.model import Objective, SimMTM
 
 TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 1, "d_feedforward": 4}
@@ -184,3 +190,13 @@ def test_dropout_is_of_tokens_alone_and_in_training_only():
         assert not torch.equal(made(parts), made(parts))
         torch.nn.init.zeros_(made.token_head.weight)
         assert torch.equal(made(parts), made(parts))
+
+
+@pytest.mark.parametrize("period", [1, 3, 4, 11])
+def test_seasonal_means_by_hand(period):
+    context = np.random.default_rng(0).normal(size=11)
+    for step, forecast in enumerate(seasonal_mean(11, 7, period) @ torch.tensor(context)):
+        same_phase = [
+            context[place] for place in range(11 % period, 11) if (11 + step - place) % period == 0
+        ]
+        assert float(forecast) == pytest.approx(np.mean(same_phase))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from simmtm_sk.nn.ridge import PENALTIES, Moments, choose, merged, solve
+from simmtm_sk.nn.ridge import PENALTIES, Moments, Prior, choose, merged, solve
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 5)) @ RNG.normal(size=(5, 5)) + RNG.normal(size=5)
@@ -168,3 +168,47 @@ def test_without_held_out_rows_the_most_cautious_penalty_is_taken():
     fit = choose(moments(), Moments(5, 2), ONES)
     assert fit.penalty == PENALTIES[-1]
     torch.testing.assert_close(fit.coef, solve(moments(), PENALTIES[-1], ONES).coef)
+
+
+# -- priors ---------------------------------------------------------------------------------------
+
+START = torch.tensor(RNG.normal(size=(2, 5)))
+ORIGIN = torch.tensor(RNG.normal(size=5))
+
+
+def test_a_prior_is_what_the_rest_is_solved_for():
+    rest = solve(moments(y=Y - X @ START.numpy().T), 0.1, ONES)
+    fit = solve(moments(), 0.1, ONES, Prior(START))
+    torch.testing.assert_close(fit.coef, START + rest.coef)
+    torch.testing.assert_close(fit.intercept, rest.intercept)
+
+
+def test_an_origin_takes_the_place_of_the_intercept():
+    scale, centered = np.array([1.0, 3.0, 0.5, 1.0, 2.0]), X - ORIGIN.numpy()
+    variance = np.average((centered * scale) ** 2, axis=0, weights=WEIGHT).mean()
+    ridge = Ridge(0.1 * variance * WEIGHT.sum(), fit_intercept=False, solver="cholesky")
+    rest = Y - X @ START.numpy().T
+    ridge.fit(centered * scale, rest, sample_weight=WEIGHT)
+    fit = solve(moments(), 0.1, torch.tensor(scale), Prior(START, ORIGIN))
+    expected = X @ START.numpy().T + ridge.predict(centered * scale)
+    np.testing.assert_allclose(X @ fit.coef.numpy().T + fit.intercept.numpy(), expected)
+    # at the origin it is the prior
+    torch.testing.assert_close(fit.coef @ ORIGIN + fit.intercept, START @ ORIGIN)
+
+
+@pytest.mark.parametrize("origin", [None, ORIGIN])
+def test_what_penalties_pull_to(origin):
+    fit = solve(moments(), 1e12, ONES, Prior(START, origin))
+    torch.testing.assert_close(fit.coef, START)
+    if origin is None:
+        residual = np.average(Y - X @ START.numpy().T, axis=0, weights=WEIGHT)
+        np.testing.assert_allclose(fit.intercept, residual)
+    else:
+        assert fit.intercept.abs().max() < 1e-9
+
+
+def test_a_choice_goes_out_from_the_prior():
+    prior = Prior(START, ORIGIN)
+    train, held_out = moments(X[:12], Y[:12], WEIGHT[:12]), moments(X[12:], Y[12:], WEIGHT[12:])
+    best = choose(train, held_out, ONES, prior)
+    torch.testing.assert_close(best.coef, solve(train, best.penalty, ONES, prior).coef)

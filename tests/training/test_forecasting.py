@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from sklearn.linear_model import Ridge
 
 from simmtm_sk import PatchEncoder
 from simmtm_sk.data.windows import Windows
-from simmtm_sk.nn.forecast import NORMALIZATIONS, Forecast
+from simmtm_sk.nn.forecast import NORMALIZATIONS, Forecast, seasonal_mean
 from simmtm_sk.nn.model import Objective, SimMTM
 from simmtm_sk.nn.normalization import interpolated
 from simmtm_sk.nn.ridge import PENALTIES, solve
@@ -20,9 +21,11 @@ from simmtm_sk.training.forecasting import (
     FEWEST_INDEPENDENT,
     FEWEST_TRAINED,
     N_BLOCKS,
+    Baseline,
     ClosedForm,
     Task,
-    best_normalization,
+    best_baseline,
+    best_period,
     clearly_best,
     error_unit,
     finetune_forecast,
@@ -33,6 +36,7 @@ from simmtm_sk.training.forecasting import (
     pooled_errors,
     residuals,
     widening,
+    window_ridge,
 )
 from simmtm_sk.training.loop import Plan
 
@@ -179,17 +183,17 @@ def test_blocks_are_parts_of_the_time_of_each_series():
     assert [len(b) for b in given.blocks(given.held_out[:2])] == [1, 1]
 
 
-# -- normalisation --------------------------------------------------------------------------------
+# -- baselines ------------------------------------------------------------------------------------
 
 
 def test_the_last_value_unless_another_is_clearly_better():
     draw = np.random.default_rng(0)
     walks = [draw.normal(size=300).cumsum() for _ in range(2)]
-    assert best_normalization(task(walks)) == "last"
+    assert best_baseline(task(walks)) == Baseline("last")
     around_a_mean = [5 + draw.normal(size=300) for _ in range(2)]
-    assert best_normalization(task(around_a_mean)) != "last"
+    assert best_baseline(task(around_a_mean)) != Baseline("last")
     # nothing to choose on
-    assert best_normalization(task(around_a_mean, fraction=0.0)) == "last"
+    assert best_baseline(task(around_a_mean, fraction=0.0)) == Baseline("last")
 
 
 def test_a_given_normalization_is_taken():
@@ -198,34 +202,93 @@ def test_a_given_normalization_is_taken():
     for name in NORMALIZATIONS:
         fitted = fit("linear-probe", given, name)
         assert fitted.choices["normalization"] == fitted.model.normalization == name
-    assert fit("linear-probe", given, "auto").choices["normalization"] == best_normalization(given)
+    best = best_baseline(given)
+    assert asdict(best).items() <= fit("linear-probe", given, "auto").choices.items()
+
+
+def test_a_season_is_all_that_few_windows_can_tell():
+    """The period is repeated where windows are few, and no trend of these is taken for a rule."""
+    draw = np.random.default_rng(0)
+    time = np.arange(400)
+    series = [np.sin(2 * np.pi * time / 6) + 0.5 * draw.normal(size=400) for _ in range(2)]
+    for one in series:
+        one[:60] += 0.05 * time[:60]
+    given = task(series, 0.5, context_length=24)
+    given = replace(given, train=given.train[given.windows.origin[given.train] < 56])
+    best = best_baseline(given, ["last"])
+    assert best == Baseline("last", 6, False)
+    plain, chosen = (window_ridge(given, one)[1].sum() for one in (Baseline("last"), best))
+    assert chosen < 0.8 * plain
+
+
+def test_a_drift_is_used_where_it_lasts():
+    draw = np.random.default_rng(0)
+    series = [(1 + 0.3 * draw.normal(size=300)).cumsum() for _ in range(2)]
+    given = task(series)
+    with_drift, without = (
+        window_ridge(given, Baseline("last", 0, drift))[1].sum() for drift in (True, False)
+    )
+    assert with_drift < without
+    assert best_baseline(given, ["last"]) == Baseline("last")
+
+
+@every_normalization
+@pytest.mark.parametrize("slope", [0.0, 0.5])
+def test_the_best_period_by_hand(normalization, slope):
+    series = [one + slope * np.arange(120) for one in seasons(n_series=1)]
+    given = task(series, context_length=25, horizon=9)
+    moments, _ = forecasting._window_moments(given, normalization)
+    batch = given.batch(given.train, normalization)
+    weight, errors = batch.weight(normalization), {}
+    for period in range(1, 13):
+        season = batch.context.window @ seasonal_mean(25, 9, period).T
+        rest = (batch.target - season).numpy()
+        rest = rest - np.average(rest, axis=0, weights=weight)
+        errors[period] = np.average(rest**2, axis=0, weights=weight).sum()
+    assert best_period(moments) == min(errors, key=errors.get) == 6
 
 
 # -- the closed form ------------------------------------------------------------------------------
 
 
-def plain_ridge(given, normalization, penalty, index):
+class PlainRidge:
     """The ridge on the window alone, by scikit-learn."""
-    batch = given.batch(index, normalization)
-    x, y, weight = batch.context.window.numpy(), batch.target.numpy(), batch.weight(normalization)
-    weight = weight.numpy()
-    center = np.average(x, axis=0, weights=weight)
-    variance = np.average((x - center) ** 2, axis=0, weights=weight)
-    unit = variance[variance > 0].mean()
-    model = Ridge(alpha=penalty * unit * weight.sum(), solver="cholesky")
-    return model.fit(x, y, sample_weight=weight)
+
+    def __init__(self, given, baseline, penalty, index):
+        batch = given.batch(index, baseline.normalization)
+        x, weight = batch.context.window.numpy(), batch.weight(baseline.normalization).numpy()
+        self.start = np.zeros((given.windows.horizon, x.shape[1]))
+        if baseline.period:
+            self.start = seasonal_mean(x.shape[1], given.windows.horizon, baseline.period).numpy()
+        center = np.average(x, axis=0, weights=weight) if baseline.drift else 0
+        unit = np.average((x - center) ** 2, axis=0, weights=weight)
+        penalty = penalty * unit[unit > 0].mean() * weight.sum()
+        self.ridge = Ridge(penalty, fit_intercept=baseline.drift, solver="cholesky")
+        self.ridge.fit(x, batch.target.numpy() - x @ self.start.T, sample_weight=weight)
+
+    def predict(self, x):
+        return self.ridge.predict(x) + np.asarray(x) @ self.start.T
 
 
-@every_normalization
+BASELINES = (Baseline("last"), Baseline("mean", 6, False), Baseline("standard", 5, True))
+every_baseline = pytest.mark.parametrize("baseline", BASELINES)
+
+
+def with_baseline(monkeypatch, baseline):
+    monkeypatch.setattr(forecasting, "best_baseline", lambda task, names: baseline)
+
+
+@every_baseline
 @pytest.mark.parametrize("refit", [False, True])
-def test_without_tokens_the_probe_is_the_plain_ridge(normalization, refit, monkeypatch):
+def test_without_tokens_the_probe_is_the_plain_ridge(baseline, refit, monkeypatch):
     monkeypatch.setattr(forecasting, "TOKEN_SCALES", (0.0,))
+    with_baseline(monkeypatch, baseline)
     given = task()
-    fitted = fit("linear-probe", given, normalization, refit)
+    fitted = fit("linear-probe", given, refit=refit)
     assert fitted.choices["token_scale"] == 0
     index = np.concatenate([given.train, given.held_out]) if refit else given.train
-    expected = plain_ridge(given, normalization, fitted.choices["penalty"], index)
-    window = given.batch(given.held_out, normalization).context.window
+    expected = PlainRidge(given, baseline, fitted.choices["penalty"], index)
+    window = given.batch(given.held_out, baseline.normalization).context.window
     got = outputs(fitted.model, given, given.held_out)
     np.testing.assert_allclose(got, expected.predict(window), atol=1e-5)
     assert (fitted.model.token_head.weight == 0).all()
@@ -233,24 +296,26 @@ def test_without_tokens_the_probe_is_the_plain_ridge(normalization, refit, monke
 
 def test_the_penalty_is_the_best_on_held_out_windows():
     given = task(seasons(noise=1.0))
-    chosen = ClosedForm(forecast_model(), given, tokens=False).fit
+    chosen = ClosedForm(forecast_model(), given, Baseline("last"), tokens=False).fit
+    assert chosen.penalty == window_ridge(given, Baseline("last"))[0].penalty
     batch = given.batch(given.held_out, "last")
     weight = batch.weight("last").numpy()[:, None]
     errors = {}
     for penalty in PENALTIES:
-        forecast = plain_ridge(given, "last", penalty, given.train).predict(batch.context.window)
+        ridge = PlainRidge(given, Baseline("last"), penalty, given.train)
+        forecast = ridge.predict(batch.context.window)
         errors[penalty] = (weight * (forecast - batch.target.numpy()) ** 2).sum()
     assert chosen.penalty == min(errors, key=errors.get)
     assert PENALTIES[0] < chosen.penalty < PENALTIES[-1]
 
 
-@every_normalization
-def test_heads_are_the_closed_form(normalization):
+@every_baseline
+def test_heads_are_the_closed_form(baseline):
     """Standardised tokens and all: the model's forecast is that of the ridge on raw features."""
-    given = task()
+    given, normalization = task(), baseline.normalization
     model = forecast_model(normalization)
-    closed = ClosedForm(model, given, tokens=True)
-    fit_with_tokens = solve(closed.moments, 1e-3, closed.scales[1.0])
+    closed = ClosedForm(model, given, baseline, tokens=True)
+    fit_with_tokens = solve(closed.moments, 1e-3, closed.scales[1.0], closed.prior)
     closed.set_heads(fit_with_tokens)
     batch = given.batch(given.held_out, normalization)
     with torch.no_grad():
@@ -260,6 +325,16 @@ def test_heads_are_the_closed_form(normalization):
     torch.testing.assert_close(
         outputs(model, given, given.held_out), expected, rtol=1e-4, atol=1e-4
     )
+
+
+@pytest.mark.parametrize("drift", [True, False])
+def test_tokens_bring_no_drift_of_their_own(drift):
+    """The mean of a token says nothing about a context, whatever is solved for without drift."""
+    given, model = task(), forecast_model()
+    closed = ClosedForm(model, given, Baseline("last", 0, drift), tokens=True)
+    closed.set_heads(solve(closed.moments, 1e-3, closed.scales[1.0], closed.prior))
+    drifts = model.window_head.bias.detach().abs().max() > 1e-3
+    assert bool(drifts) is drift
 
 
 def test_tokens_are_used_at_their_best_share_or_not_at_all(monkeypatch):
@@ -359,12 +434,12 @@ def test_a_probe_with_nothing_held_out_stays_as_it_is():
 def test_the_mean_of_network_and_ridge_by_hand(normalization, share):
     given = task()
     model = forecast_model(normalization)
-    ridge = ClosedForm(model, given, tokens=False).fit
-    forecasting._start_at_mean(model)
+    ridge, start = window_ridge(given, Baseline(normalization))[0], seasonal_mean(12, 4, 6)
+    forecasting._start_at(model, start)
     alone = outputs(model, given, given.held_out)
     window = given.batch(given.held_out, normalization).context.window
     linear = window @ ridge.coef.T + ridge.intercept
-    forecasting._average(model, ridge, share)
+    forecasting._average(model, ridge, share, start)
     expected = share * alone + (1 - share) * linear
     torch.testing.assert_close(
         outputs(model, given, given.held_out), expected, rtol=1e-4, atol=1e-4
@@ -374,25 +449,27 @@ def test_the_mean_of_network_and_ridge_by_hand(normalization, share):
 def test_the_share_of_the_network_is_the_best_of_all():
     given = task()
     model = forecast_model()
-    ridge = ClosedForm(model, given, tokens=False).fit
+    ridge, start = window_ridge(given, Baseline("last"))[0], seasonal_mean(CONTEXT, HORIZON, 1)
     errors = {}
     for share in forecasting.NETWORK_SHARES:
         mixed = copy.deepcopy(model)
-        forecasting._start_at_mean(mixed)
-        forecasting._average(mixed, ridge, share)
+        forecasting._start_at(mixed, start)
+        forecasting._average(mixed, ridge, share, start)
         errors[share] = held_out_error(mixed, given, given.held_out)
-    forecasting._start_at_mean(model)
+    forecasting._start_at(model, start)
     assert network_share(model, given, ridge) == min(errors, key=errors.get)
 
 
 @pytest.mark.parametrize("strategy", ["fine-tune", "from-scratch"])
-def test_the_mean_is_never_worse_than_the_ridge(strategy):
+@every_baseline
+def test_the_mean_is_never_worse_than_the_ridge(baseline, strategy, monkeypatch):
     """On the windows that the share is chosen on; also if the network learns nothing useful."""
     given = task(seasons(noise=0.05))
+    with_baseline(monkeypatch, baseline)
     for lr in (1e-9, 0.01):
         fitted = fit(strategy, given, lr=lr, n_epochs=4)
-        batch = given.batch(given.held_out, "last")
-        ridge = plain_ridge(given, "last", fitted.choices["penalty"], given.train)
+        batch = given.batch(given.held_out, baseline.normalization)
+        ridge = PlainRidge(given, baseline, fitted.choices["penalty"], given.train)
         error = (ridge.predict(batch.context.window) - batch.target.numpy()) ** 2
         limit = (error.mean(1) * batch.weight("last").numpy()).mean()
         assert held_out_error(fitted.model, given, given.held_out) <= limit * (1 + 1e-5)
