@@ -245,7 +245,7 @@ class PretrainedEstimator(EncoderUser):
         self.history_, _ = finetune(
             model,
             rows,
-            encoder._scale(values, torch.float32),
+            encoder._fixed(values, torch.float32),
             target,
             loss,
             torch.as_tensor(held_out),

@@ -533,33 +533,40 @@ class SimMTMTransformer(
         return mean_over_windows(results, rows, n_parts).reshape(len(values), -1, results.shape[1])
 
     def _statistics(self) -> tuple[str, ...]:
-        """Return the part of ``pooling`` that the network computes."""
-        return tuple(s for s in self.pooling if s != "scale")
+        """Return the part of ``pooling`` that summarises what the encoder has learned."""
+        return tuple(s for s in self.pooling if s not in ("filters", "scale"))
+
+    def _fixed(self, values: Panel, dtype: torch.dtype) -> Tensor:
+        """Return the other parts, which training does not change: (n_series, k)."""
+        parts = [torch.zeros(len(values), 0, dtype=dtype)]
+        if "filters" in self.pooling:
+            parts.append(self._over_series(values, dtype, SimMTM.filter_shares).flatten(1))
+        if "scale" in self.pooling:
+            parts.append(self._scale(values, dtype))
+        return torch.cat(parts, 1)
 
     def _scale(self, values: Panel, dtype: torch.dtype) -> Tensor:
-        """Return the other part: (n_series, 2 n_channels), or no column without "scale".
+        """Return levels: (n_series, 2 n_channels).
 
         Levels that were noise in the training series, as in archives whose series are all
         normalised already, are zero: standardised, the noise would look like a feature.
         """
-        if "scale" not in self.pooling:
-            return torch.zeros(len(values), 0, dtype=dtype)
         found = all_levels(values).nan_to_num(0.0)
         noise = self.network_.level.spread.isinf()
         return found.masked_fill(noise.repeat_interleave(found.shape[1] // len(noise)), 0).to(dtype)
 
     def _embed(self, values: Panel, dtype: torch.dtype) -> Tensor:
-        statistics = self._statistics()
-        parts = [self._scale(values, dtype)]
-        if statistics:
+        parts = []
+        if statistics := self._statistics():
+            all_layers = self.layers == "all"
 
             def embed(
                 network: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None
             ) -> Tensor:
-                return network.embed(x, observed, within, statistics, self.layers == "all")
+                return network.embed(x, observed, within, statistics, all_layers)
 
-            parts.insert(0, self._over_series(values, dtype, embed).flatten(1))
-        return torch.cat(parts, 1)
+            parts.append(self._over_series(values, dtype, embed).flatten(1))
+        return torch.cat([*parts, self._fixed(values, dtype)], 1)
 
     def _take_levels(self, values: Panel) -> None:
         """Standardise levels anew if those of ``values`` are foreign to the pre-training series."""

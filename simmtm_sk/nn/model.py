@@ -183,27 +183,25 @@ class SimMTM(nn.Module):
         statistics: tuple[str, ...],
         all_layers: bool,
     ) -> Tensor:
-        """Pooled layers, layer by layer, then the shares of the filters if they are asked for.
-
-        Returns (n_rows, n_layers * n_statistics * d_model + n_filter_features).
-        """
-        of_layers = [s for s in statistics if s != "filters"]
+        """Pooled layers, layer by layer: (n_rows, n_layers * n_statistics * d_model)."""
 
         def embed(values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
-            parts = []
-            if of_layers:
-                layers = self.layers(values, visible, within)
-                tokens = token_mask(within, self.patch_length)
-                chosen = layers if all_layers else layers[-1:]
-                parts = [pooled(x, tokens, s) for x in chosen for s in of_layers]
-            if "filters" in statistics:
-                # nothing to train, and shares need all digits of what they compare
-                with torch.no_grad(), torch.autocast(values.device.type, enabled=False):
-                    normalized, _ = normalized_and_levels(values, visible)
-                    parts.append(self.filters(normalized.to(self.dtype), within))
-            return torch.cat(parts, 1)
+            layers = self.layers(values, visible, within)
+            tokens = token_mask(within, self.patch_length)
+            chosen = layers if all_layers else layers[-1:]
+            return torch.cat([pooled(x, tokens, s) for x in chosen for s in statistics], 1)
 
         return self.by_parts(embed, *_without_gaps(values, observed, within), within)
+
+    def filter_shares(self, values: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
+        """Shares of the random filters, which training does not change: (n_rows, n_features)."""
+
+        def shares(values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
+            normalized, _ = normalized_and_levels(values, visible)
+            found: Tensor = self.filters(normalized.to(self.dtype), within)
+            return found
+
+        return self.by_parts(shares, *_without_gaps(values, observed, within), within)
 
     def fit_filters(self, values: Tensor, observed: Tensor, within: Tensor | None) -> None:
         """Take the filters' thresholds from training rows."""

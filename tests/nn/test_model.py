@@ -23,7 +23,7 @@ PLAIN = Objective(temperature=0.2, constraint_weight=0.5, own_view_weight=0.0)
 FULL = replace(PLAIN, own_view_weight=0.7)
 LEARNED = replace(FULL, constraint_weight="learned")
 N, M, LENGTH = 3, 2, 14
-STATISTICS = ("mean", "max", "min", "std", "ppv", "filters")
+STATISTICS = ("mean", "max", "min", "std", "ppv")
 every_encoder = pytest.mark.parametrize("name", list(ENCODERS))
 
 
@@ -245,6 +245,7 @@ def test_masked_values_change_no_bit_of_a_view(name, poison):
         lambda x: network.rebuild(x, views[:N], within),
         lambda x: network.project(x, views[:N], within),
         lambda x: network.embed(x, views[:N], within, STATISTICS, True),
+        lambda x: network.filter_shares(x, views[:N], within),
     ):
         assert result(poisoned).equal(result(values))
 
@@ -265,11 +266,14 @@ def test_a_wholly_hidden_patch_is_one_token_whatever_its_values(name):
 def test_padding_is_no_part_of_embeddings_and_projections(name):
     network, n_channels = build(name)
     values, observed, within, _ = batch(n_channels)
-    statistics = STATISTICS
     alone = (values[1:2, :, :9], observed[1:2, :, :9])
     torch.testing.assert_close(
-        network.embed(values, observed, within, statistics, True)[1:2],
-        network.embed(*alone, None, statistics, True),
+        network.embed(values, observed, within, STATISTICS, True)[1:2],
+        network.embed(*alone, None, STATISTICS, True),
+    )
+    network.fit_filters(values, observed, within)
+    torch.testing.assert_close(
+        network.filter_shares(values, observed, within)[1:2], network.filter_shares(*alone, None)
     )
     torch.testing.assert_close(
         network.project(values, observed, within)[1:2], network.project(*alone, None)
@@ -308,8 +312,8 @@ def test_a_gap_in_a_straight_line_changes_no_embedding_and_no_projection(name):
 
     def features(observed):
         given = values.masked_fill(~observed, 0)
-        statistics = STATISTICS
-        yield network.embed(given, observed, within, statistics, True)
+        yield network.embed(given, observed, within, STATISTICS, True)
+        yield network.filter_shares(given, observed, within)
         yield network.project(given, observed, within)
 
     for got, expected in zip(features(gaps), features(whole), strict=True):
@@ -390,21 +394,6 @@ def test_number_of_parameters_does_not_depend_on_the_length(name):
         backbone = ENCODERS[name].build(n_channels=1, length=length)
         counts.add(sum(p.numel() for p in SimMTM(backbone, 1, length, 4, FULL).parameters()))
     assert len(counts) == 1
-
-
-@every_encoder
-def test_filters_come_last_and_keep_their_digits_under_autocast(name):
-    network, n_channels = build(name, dtype=torch.float32)
-    values, observed, within, _ = batch(n_channels, torch.float32)
-    network.fit_filters(values, observed, within)
-    found = network.embed(values, observed, within, ("filters",), True)
-    assert found.shape == (N, network.filters.n_features)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert network.embed(values, observed, within, ("filters",), True).equal(found)
-    every = network.embed(values, observed, within, STATISTICS, True)
-    assert every[:, -found.shape[1] :].equal(found)
-    pooled_layers = network.embed(values, observed, within, STATISTICS[:-1], True)
-    assert every[:, : -found.shape[1]].equal(pooled_layers)
 
 
 def test_losses_keep_their_digits_under_autocast():

@@ -53,7 +53,7 @@ def supervised(transformer, center, spread, dropout=0.0, n_outputs=N_OUTPUTS):
 def batch_of(transformer, values):
     """All rows, whose they are, and the features that do not come from the network."""
     rows = transformer._rows(values, torch.device("cpu"))
-    extra = transformer._scale(values, torch.float32)
+    extra = transformer._fixed(values, torch.float32)
     return *rows.gather(torch.arange(len(rows))), torch.as_tensor(rows.series), extra
 
 
