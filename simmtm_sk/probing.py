@@ -106,13 +106,15 @@ def classification_head(
     folds = None
     if fewest > 1:
         folds = StratifiedKFold(min(5, fewest), shuffle=True, random_state=0)
+    if kind == "auto" and len(y) > MOST_FOR_LOGISTIC:
+        kind = "ridge"
+    spread_scores = None  # for labelled series, when they are left out
+    if len(U) and folds is not None and kind in ("auto", "spread"):
+        spread_scores = _cross_validated(
+            SpreadingRidge(U), Z, y, weights, folds, "decision_function"
+        )
     if kind == "auto":
-        if folds is None:
-            kind = "spread"
-        elif len(y) > MOST_FOR_LOGISTIC:
-            kind = "ridge"
-        else:
-            kind = _most_accurate(Z, y, weights, folds, U)
+        kind = "spread" if folds is None else _most_accurate(Z, y, weights, folds, spread_scores)
     if kind == "logistic":
         fitted = _logistic(Z, y, weights, folds)
         coef, intercept = fitted.coef_, fitted.intercept_
@@ -120,7 +122,7 @@ def classification_head(
             coef, intercept = np.vstack([-coef, coef]) / 2, np.hstack([-intercept, intercept]) / 2
     else:
         if kind == "spread" and len(U):
-            coef, intercept, sharpness = _spread(Z, y, weights, folds, U)
+            coef, intercept, sharpness = _spread(Z, y, weights, U, spread_scores)
         else:
             coef, intercept, left_out = _ridge(Z, _plus_minus(y), weights)
             sharpness = _sharpness(left_out, smoothed_classes(y)[y], weights)
@@ -203,16 +205,20 @@ def _sharpness(scores: Values, wanted: Values, weights: Values) -> float:
 
 
 def _most_accurate(
-    Z: Values, y: NDArray[np.int64], weights: Values, folds: StratifiedKFold, unlabelled: Values
+    Z: Values,
+    y: NDArray[np.int64],
+    weights: Values,
+    folds: StratifiedKFold,
+    spread_scores: Values | None,
 ) -> str:
     """Compare the kinds on the same folds; the first wins ties."""
     hits = {
         "ridge": _hits(RidgeClassifierCV(ALPHAS), Z, y, weights, folds),
         "logistic": max(_hits(candidate, Z, y, weights, folds) for candidate in _candidates()),
     }
-    if len(unlabelled):
+    if spread_scores is not None:
         # the one that also knows the other series is to be beaten
-        hits = {"spread": _hits(SpreadingRidge(unlabelled), Z, y, weights, folds)} | hits
+        hits = {"spread": float(weights @ (spread_scores.argmax(1) == y))} | hits
     return max(hits, key=lambda kind: hits[kind])
 
 
@@ -220,17 +226,16 @@ def _spread(
     Z: Values,
     y: NDArray[np.int64],
     weights: Values,
-    folds: StratifiedKFold | None,
     unlabelled: Values,
+    left_out: Values | None,
 ) -> tuple[Values, Values, float]:
     """Return coefficients, intercepts and sharpness of the ridge on spread labels."""
     fitted = SpreadingRidge(unlabelled).fit(Z, y, sample_weight=weights)
-    if folds is None:  # no label can be left out: the ones that arrived are all there is
+    if left_out is None:  # no label can be: the ones that arrived are all there is
         scores = fitted.decision_function(unlabelled)
         sharpness = _sharpness(scores, fitted.wanted_, np.ones(len(scores)))
     else:
-        scores = _cross_validated(fitted, Z, y, weights, folds, "decision_function")
-        sharpness = _sharpness(scores, smoothed_classes(y)[y], weights)
+        sharpness = _sharpness(left_out, smoothed_classes(y)[y], weights)
     return fitted.ridge_.coef_, fitted.ridge_.intercept_, sharpness
 
 
