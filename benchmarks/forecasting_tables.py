@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from forecasting import TASKS, horizons
+from forecasting import DETERMINISTIC, TASKS, horizons
 from probe import RESULTS
 from tables import ROOT, insert, restructured, signed, text
 
@@ -17,6 +17,7 @@ METHODS = {
     "ridge": "ridge",
     "DLinear": "DLinear",
     "seasonal naive": "seasonal naive",
+    "seasonal mean": "seasonal mean",
     "untrained": "untrained, probe",
     "auto-encoder": "auto-encoder, probe",
     "other data": "other data, probe",
@@ -44,7 +45,7 @@ def wide(rows: pd.DataFrame, score: str) -> pd.DataFrame:
     """A column for every method; those without chance have the same value for all seeds."""
     table = rows.pivot_table(index=RUN, columns="method", values=score)
     table = table.reindex(columns=[name for name in METHODS if name in table])
-    once = [name for name in ("ridge", "seasonal naive") if name in table]
+    once = [name for name in DETERMINISTIC if name in table]
     table[once] = table[once].groupby(RUN[:-1]).transform("first")
     return table
 

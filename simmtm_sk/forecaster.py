@@ -89,8 +89,8 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         Share of the representations that a step of fine-tuning leaves out, inside the encoder and
         before the head.
     validation_fraction : float in [0, 1), default=0.2
-        Share of every series, at its end, that choices are made on: normalisation, penalty,
-        epoch, weights; intervals are calibrated on it, too.
+        Share of every series, at its end, that choices are made on: normalisation, season, drift,
+        penalty, epoch, weights; intervals are calibrated on it, too.
     patience : int >= 1 or None, default=3
         Evaluations without improvement after which fine-tuning stops.
     refit : bool, default=True
@@ -111,7 +111,9 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
     context_length_, horizon_ : int
         Points of a context; steps up to the last one of ``fh``.
     choices_ : dict
-        What the held-out windows decided.
+        What the held-out windows decided: "normalization", "period" and "drift" of the forecast
+        that the ridge goes out from, see `simmtm_sk.training.forecasting.Baseline`; "penalty";
+        "token_scale" or "network_share", how much the encoder counts.
     history_ : list of dict
         Records of fine-tuning; empty for "linear-probe".
     residuals_ : ndarray, shape (n, horizon)

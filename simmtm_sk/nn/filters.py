@@ -10,7 +10,7 @@ N_FILTERS, N_TAPS = 64, 9  # of each dilation
 N_THRESHOLDS = 8  # of each filter
 MOST_ROWS, MOST_POINTS = 512, 20_000  # behind the thresholds
 _ROWS = 32  # at a time, for the memory
-_NUDGE = 1e-4  # series are in units of their standard deviation
+_NUDGE = 1e-4  # series are in units of their usual standard deviation
 _GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -52,7 +52,7 @@ class FilterBank(nn.Module):
         return F.conv1d(values, self.weight[i].to(values), padding=padding, dilation=dilation)
 
     def fit(self, values: Tensor, within: Tensor | None) -> None:
-        """Take thresholds from the responses to normalised rows, as in `forward`."""
+        """Take thresholds from the responses to training rows, as in `forward`."""
         if within is None:
             within = torch.ones_like(values[:, 0], dtype=torch.bool)
         points = within.flatten().nonzero()[:, 0]
@@ -77,7 +77,7 @@ class FilterBank(nn.Module):
         Parameters
         ----------
         values : Tensor, shape (n_rows, n_channels, length)
-            Normalised, without gaps.
+            Centred, in units of the channel's usual standard deviation, without gaps.
         within : Tensor of bool, shape (n_rows, length), or None
             False behind a series' end.
         """

@@ -197,16 +197,20 @@ class SimMTM(nn.Module):
         """Shares of the random filters, which training does not change: (n_rows, n_features)."""
 
         def shares(values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
-            normalized, _ = normalized_and_levels(values, visible)
-            found: Tensor = self.filters(normalized.to(self.dtype), within)
+            found: Tensor = self.filters(self._of_usual_scale(values, visible), within)
             return found
 
         return self.by_parts(shares, *_without_gaps(values, observed, within), within)
 
     def fit_filters(self, values: Tensor, observed: Tensor, within: Tensor | None) -> None:
         """Take the filters' thresholds from training rows."""
-        normalized, _ = normalized_and_levels(*_without_gaps(values, observed, within))
-        self.filters.fit(normalized.to(self.dtype), within)
+        self.filters.fit(self._of_usual_scale(*_without_gaps(values, observed, within)), within)
+
+    def _of_usual_scale(self, values: Tensor, visible: Tensor) -> Tensor:
+        """Centre rows and divide by what is usual: filters see amplitudes, layers do not."""
+        normalized, found = normalized_and_levels(values, visible)
+        amplitude = self.level.amplitudes(found)[..., None].to(normalized)
+        return (normalized * amplitude).to(self.dtype)
 
     def project(self, values: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
         """Series-wise representations: (n_rows, projection_dim)."""

@@ -147,12 +147,14 @@ class LevelScaler(nn.Module):
 
     center: Tensor
     spread: Tensor
+    scale: Tensor
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
         # double precision also in a float32 network: a large offset must not swallow differences
         self.register_buffer("center", torch.zeros(2 * n_channels, dtype=torch.float64))
         self.register_buffer("spread", torch.ones(2 * n_channels, dtype=torch.float64))
+        self.register_buffer("scale", torch.ones(n_channels, dtype=torch.float64))
 
     def fit(self, levels: Tensor, missing: Tensor | None = None) -> LevelScaler:
         """Learn centre and spread from (n_series, 2 * n_channels) levels.
@@ -172,7 +174,7 @@ class LevelScaler(nn.Module):
         share = torch.zeros_like(scale) if missing is None else missing.to(scale)
         least = share.clamp(min=_LOWEST_SPREAD)
         noise = torch.cat([least * scale, least])
-        self.center = center.nan_to_num(0.0)
+        self.center, self.scale = center.nan_to_num(0.0), scale
         self.spread = spread.masked_fill(~(spread > noise), torch.inf)
         return self
 
@@ -192,6 +194,15 @@ class LevelScaler(nn.Module):
         elsewhere = (found.center - self.center).abs() > 1.5 * self.spread
         finer = found.spread < self.spread / 3
         return bool((varying & (elsewhere | finer)).any())
+
+    def amplitudes(self, levels: Tensor) -> Tensor:
+        """Return the scale of each channel in units of the usual one: (n_rows, n_channels).
+
+        1 where differences of scale were noise in the training series, and where it is unknown.
+        """
+        relative = levels.chunk(2, dim=1)[1] - self.scale.log()
+        noise = self.spread.chunk(2)[1].isinf()
+        return relative.masked_fill(noise, 0).nan_to_num(0.0).clamp(-20, 20).exp()
 
     def forward(self, levels: Tensor) -> Tensor:
         """Standardise, at most five spreads to either side; unknown levels become zero."""

@@ -283,6 +283,23 @@ def test_padding_is_no_part_of_embeddings_and_projections(name):
     )
 
 
+def test_filters_see_amplitudes_and_layers_do_not():
+    network, _ = build("conv")
+    network = with_level_weights(network, 0)  # which layers are told apart
+    values, observed, within, _ = batch(2)
+    values = values * torch.tensor([1.0, 5.0, 20.0], dtype=values.dtype)[:, None, None]
+    network.level.fit(raw_levels(values, observed))
+    network.fit_filters(values, observed, within)
+    larger = values * torch.tensor([1.0, 1.0, 0.1], dtype=values.dtype)[:, None, None]
+    shares, others = (network.filter_shares(x, observed, within) for x in (values, larger))
+    torch.testing.assert_close(shares[:2], others[:2])
+    assert (shares[2] - others[2]).abs().mean() > 0.05
+    torch.testing.assert_close(
+        network.embed(values, observed, within, STATISTICS, True),
+        network.embed(larger, observed, within, STATISTICS, True),
+    )
+
+
 @every_encoder
 def test_embedding_is_made_of_layers_then_statistics(name):
     network, n_channels = build(name)

@@ -229,11 +229,12 @@ def test_scaler_goes_no_further_than_five_spreads():
 def test_scaler_travels_with_the_state():
     train, test = random_levels().split(25)
     scaler = LevelScaler(2).fit(train)
-    assert list(scaler.state_dict()) == ["center", "spread"]
+    assert list(scaler.state_dict()) == ["center", "spread", "scale"]
     assert not list(scaler.parameters())
     copy = LevelScaler(2)
     copy.load_state_dict(scaler.state_dict())
     assert copy(test).equal(scaler(test))
+    assert copy.amplitudes(test).equal(scaler.amplitudes(test))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -456,3 +457,25 @@ def test_hidden_values_change_no_bit_of_an_interpolation(poison):
     values, visible = random_case((9, 2, 31), share=0.4)
     expected = interpolated(values.masked_fill(~visible, 0), visible)
     assert interpolated(values.masked_fill(~visible, poison), visible).equal(expected)
+
+
+def test_amplitudes_are_scales_in_units_of_the_usual_one():
+    draw = np.random.default_rng(0)
+    logs = np.log([[1.0, 50.0]]) + draw.normal(0, 0.5, (31, 2))
+    level = torch.tensor(np.hstack([draw.normal(size=(31, 2)), logs]))
+    amplitudes = LevelScaler(2).fit(level).amplitudes(level)
+    np.testing.assert_allclose(amplitudes, np.exp(logs - np.median(logs, axis=0)))
+    unknown = LevelScaler(2).fit(level).amplitudes(torch.full((1, 4), torch.nan))
+    assert unknown.tolist() == [[1.0, 1.0]]
+
+
+def test_scales_that_differ_by_noise_alone_are_one_amplitude():
+    """As in archives whose series are all normalised, up to rounding."""
+    draw = np.random.default_rng(0)
+    level = torch.tensor(np.hstack([draw.normal(size=(20, 1)), draw.normal(0, 0.01, (20, 1))]))
+    assert (LevelScaler(1).fit(level).amplitudes(level) == 1).all()
+
+
+def test_one_amplitude_before_fit():
+    level = torch.tensor([[0.0, 0.0]])
+    assert LevelScaler(1).amplitudes(level).item() == 1
