@@ -228,7 +228,8 @@ def fit_forecaster(
 def fit_ridge(task: Prepared, horizon: int) -> Fitted:
     """The plain closed form on the window alone: normalisation and penalty chosen the same way."""
     from simmtm_sk.nn.forecast import NORMALIZATIONS, normalized
-    from simmtm_sk.training.forecasting import Baseline, Task, clearly_best, window_ridge
+    from simmtm_sk.training.closed_form import Baseline, clearly_best, window_ridge
+    from simmtm_sk.training.task import Task
 
     windows, trained, held_out = split(task, horizon)
     start = time.perf_counter()

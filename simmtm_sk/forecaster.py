@@ -34,8 +34,10 @@ from .interop.timeline import (
 )
 from .nn.forecast import NORMALIZATIONS, Forecast, normalized
 from .nn.normalization import visible_statistics
-from .training.forecasting import Task, error_unit, fit_forecast
+from .training.forecasting import fit_forecast
+from .training.residuals import error_unit
 from .training.settings import draw_seed, forecasting_epochs, resolve_device
+from .training.task import Task
 from .transformer import SimMTMTransformer
 
 LONGEST_CONTEXT = 336
@@ -112,14 +114,14 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         Points of a context; steps up to the last one of ``fh``.
     choices_ : dict
         What the held-out windows decided: "normalization", "period" and "drift" of the forecast
-        that the ridge goes out from, see `simmtm_sk.training.forecasting.Baseline`; "penalty";
+        that the ridge goes out from, see `simmtm_sk.training.closed_form.Baseline`; "penalty";
         "token_scale" or "network_share", how much the encoder counts.
     history_ : list of dict
         Records of fine-tuning; empty for "linear-probe".
     residuals_ : ndarray, shape (n, horizon)
         Errors on held-out windows behind intervals, in units between the standard deviations of
         context and series; larger than they were where the windows are few, see
-        `simmtm_sk.training.forecasting.widening`.
+        `simmtm_sk.training.residuals.widening`.
 
     See Also
     --------

@@ -58,7 +58,7 @@ def normalized(context: Tensor, normalization: str) -> Normalized:
 
     "last" subtracts the last observed value, "mean" and "standard" the mean of the context. All
     are divided by the standard deviation of the context; how much an error counts is another
-    matter, see `simmtm_sk.training.forecasting.Batch.weight`.
+    matter, see `simmtm_sk.training.task.Batch.weight`.
     """
     observed = ~context.isnan()
     mean, std = visible_statistics(context, observed)

@@ -1,0 +1,101 @@
+"""How wrong forecasts are: the errors that intervals and quantiles are made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.windows import Index, thinned
+from ..nn.forecast import Forecast
+from .task import Task
+
+FEWEST_INDEPENDENT = 10  # held-out windows, below which the errors of all steps are put together
+MOST_RESIDUALS = 2_000  # windows behind the quantiles
+
+
+def calibrated_errors(model: Forecast, task: Task) -> tuple[Tensor, Index]:
+    """Return `residuals` as intervals take them: wider and pooled where windows are few."""
+    errors, series = residuals(model, task)
+    errors = errors.cpu() * widening(task)
+    if len(task.held_out) and independent_windows(task) < FEWEST_INDEPENDENT:
+        errors = pooled_errors(errors)
+        series = np.zeros(len(errors), np.intp)
+    return errors, series
+
+
+def residuals(model: Forecast, task: Task) -> tuple[Tensor, Index]:
+    """Return errors on held-out windows, in units of `error_unit`, and the series each is of.
+
+    Where nothing is held out, those of going on with the last value (or the mean) on all windows,
+    in both directions: what a head gets wrong on its own training windows would be too little.
+    """
+    held_out = len(task.held_out) > 0
+    index = thinned(task.held_out if held_out else task.train, MOST_RESIDUALS)
+    found = []
+    with torch.inference_mode():
+        for batch in task.batches(index, model.normalization):
+            forecast = model(batch.context) if held_out else 0.0
+            error = (batch.target - forecast) * batch.relative / error_unit(batch.relative)
+            found.append(error.masked_fill(~batch.observed, torch.nan).float())
+    errors, series = torch.cat(found), task.windows.series[index]
+    if not held_out:
+        return torch.cat([errors, -errors]), np.tile(series, 2)
+    return errors, series
+
+
+def widening(task: Task) -> float:
+    """Return the factor by which errors on few windows are taken to be larger.
+
+    As in the prediction interval of a mean, for n windows that do not overlap: errors on what
+    choices were made on are too small, and the next one is as uncertain as their mean.
+    """
+    if not len(task.held_out):
+        return 1.0
+    n = independent_windows(task)
+    return float(np.sqrt((n + 1) / max(n - 1, 0.5)))
+
+
+def independent_windows(task: Task) -> float:
+    """Return how many of the held-out windows have no target in common."""
+    counts = np.bincount(task.windows.series[task.held_out])
+    return float(np.ceil(counts / task.windows.horizon).sum())
+
+
+def pooled_errors(errors: Tensor) -> Tensor:
+    """Return what errors every step may have, where few windows cannot tell for each of them.
+
+    The errors of all steps in units of the root mean square up to their step, in both directions,
+    times that of each step.
+
+    Parameters
+    ----------
+    errors : Tensor, shape (n, horizon)
+        NaN where unknown.
+
+    Returns
+    -------
+    Tensor, shape (m, horizon)
+
+    Examples
+    --------
+    >>> import torch
+    >>> pooled_errors(torch.tensor([[1.0, 7.0]]))
+    tensor([[ 1.0000,  5.0000],
+            [ 1.4000,  7.0000],
+            [-1.0000, -5.0000],
+            [-1.4000, -7.0000]])
+    """
+    observed = ~errors.isnan()
+    squares = errors.square().masked_fill(~observed, 0).sum(0).cumsum(0)
+    scale = (squares / observed.sum(0).cumsum(0).clamp(min=1)).sqrt()
+    relative = (errors / scale.masked_fill(scale == 0, 1))[observed]
+    if not len(relative):
+        return errors
+    chosen = relative[torch.as_tensor(thinned(np.arange(len(relative)), MOST_RESIDUALS // 2))]
+    return torch.cat([chosen, -chosen])[:, None] * scale
+
+
+def error_unit(relative: Tensor) -> Tensor:
+    """Return the unit of residuals, in units of the series: between context and series."""
+    return ((relative.square() + 1) / 2).sqrt()

@@ -1,0 +1,104 @@
+"""Errors that intervals are made of."""
+
+import numpy as np
+import pytest
+import torch
+
+from simmtm_sk.training.closed_form import FEWEST_TRAINED
+from simmtm_sk.training.residuals import (
+    FEWEST_INDEPENDENT,
+    error_unit,
+    independent_windows,
+    pooled_errors,
+    residuals,
+    widening,
+)
+from tests.training.forecasts import (
+    CONTEXT,
+    HORIZON,
+    every_normalization,
+    every_strategy,
+    fit,
+    forecast_model,
+    outputs,
+    seasons,
+    task,
+)
+
+
+@every_normalization
+def test_residuals_are_errors_in_units_between_context_and_series(normalization):
+    given = task()
+    model = forecast_model(normalization)
+    got, series = residuals(model, given)
+    assert got.shape == (len(given.held_out), HORIZON)
+    np.testing.assert_array_equal(series, given.windows.series[given.held_out])
+    forecast = outputs(model, given, given.held_out)
+    for k, number in enumerate(given.held_out):
+        i, t = given.windows.series[number], given.windows.origin[number]
+        y = seasons()[i]
+        context = y[t - CONTEXT : t]
+        center = context[-1] if normalization == "last" else context.mean()
+        error = y[t : t + HORIZON] - (center + context.std() * forecast[k].numpy())
+        unit = np.sqrt((context.std() ** 2 + y.std() ** 2) / 2)
+        np.testing.assert_allclose(got[k], error / unit, rtol=1e-4, atol=1e-5)
+
+
+def test_missing_targets_have_no_residual():
+    y = seasons(n_series=1)[0]
+    y[100:103] = np.nan
+    given = task([y])
+    got, _ = residuals(forecast_model(), given)
+    missing = [np.isnan(y[t : t + HORIZON]) for t in given.windows.origin[given.held_out]]
+    np.testing.assert_array_equal(got.isnan(), missing)
+
+
+def test_errors_on_few_windows_count_as_larger():
+    """Five origins with four steps are two windows that do not overlap, in each of two series."""
+    given = task([np.arange(32.0) % 5] * 2)
+    assert len(given.held_out) == 10
+    assert widening(given) == pytest.approx((5 / 3) ** 0.5)
+    fitted = fit("linear-probe", given)
+    bare, _ = residuals(fitted.model, given)
+    torch.testing.assert_close(fitted.residuals, pooled_errors(bare * (5 / 3) ** 0.5))
+
+
+def test_errors_on_many_windows_are_taken_as_they_are():
+    given = task(seasons(400))
+    assert independent_windows(given) >= FEWEST_INDEPENDENT
+    fitted = fit("linear-probe", given)
+    bare, series = residuals(fitted.model, given)
+    torch.testing.assert_close(fitted.residuals, bare * widening(given))
+    np.testing.assert_array_equal(fitted.residual_series, series)
+
+
+def test_pooled_errors_have_the_size_of_their_step_and_no_direction():
+    errors = torch.tensor([[3.0, torch.nan, 5.0], [-3.0, 3.0, 4.0]])
+    scale = [3, 3, np.sqrt((3 * 9 + 25 + 16) / 5)]
+    got = pooled_errors(errors).numpy()
+    relative = np.array([1, 5 / scale[2], -1, 1, 4 / scale[2]])
+    np.testing.assert_allclose(got, np.r_[relative, -relative][:, None] * scale, rtol=1e-6)
+    assert pooled_errors(torch.full((2, 3), torch.nan)).isnan().all()
+
+
+def test_with_nothing_held_out_errors_are_those_of_the_last_value_in_both_directions():
+    given = task([np.arange(60.0)], fraction=0.0)
+    got, series = residuals(forecast_model(), given)
+    assert len(got) == len(series) == 2 * len(given.train)
+    torch.testing.assert_close(got.sort(0).values, (-got).sort(0).values)
+    assert (got.abs() > 0).all()
+    assert widening(given) == 1
+
+
+@every_strategy
+def test_next_to_no_windows_go_on_with_the_last_value(strategy):
+    given = task([np.array([0.0, 0.1, 5.0, 4.0, 7.0, 9.0])], fraction=0.25, context_length=2)
+    assert len(given.train) < FEWEST_TRAINED
+    assert not len(given.held_out)
+    fitted = fit(strategy, given, n_epochs=1)
+    assert (outputs(fitted.model, given, given.train) == 0).all()
+
+
+def test_the_unit_of_errors():
+    relative = torch.tensor([0.0, 1.0, 7.0])
+    np.testing.assert_allclose(error_unit(relative), [0.5**0.5, 1, 5])
