@@ -69,6 +69,7 @@ GAINS = (
     ("spread", "untrained spread"),
     ("spread", "minirocket"),
     ("spread", "minirocket-spread"),
+    ("spread", "from-scratch"),
     ("probe", "from-scratch"),
     ("fine-tune", "from-scratch"),
     ("probe-then-fine-tune", "probe"),
