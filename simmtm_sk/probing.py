@@ -98,9 +98,11 @@ def classification_head(
     everything = (everything - center) / spread
     # all penalties only see angles and lengths, so the span of the rows is all that matters:
     # the same solution in far fewer dimensions
-    n_rows, n_features = everything.shape
-    basis = np.linalg.qr(everything.T)[0] if n_rows < n_features else np.eye(n_features)
-    Z, U = np.split(everything @ basis, [len(y)])
+    basis = None
+    if len(everything) < everything.shape[1]:
+        basis = np.linalg.qr(everything.T)[0]
+        everything = everything @ basis
+    Z, U = np.split(everything, [len(y)])
     weights = compute_sample_weight(class_weight, y)
     fewest = int(np.bincount(y).min())
     folds = None
@@ -127,7 +129,7 @@ def classification_head(
             coef, intercept, left_out = _ridge(Z, _plus_minus(y), weights)
             sharpness = _sharpness(left_out, smoothed_classes(y)[y], weights)
         coef, intercept = sharpness * coef, sharpness * intercept
-    return LinearHead(center, spread, coef @ basis.T, intercept)
+    return LinearHead(center, spread, coef if basis is None else coef @ basis.T, intercept)
 
 
 def smoothed_classes(y: NDArray[np.int64]) -> Values:
