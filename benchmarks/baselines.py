@@ -1,4 +1,4 @@
-"""What a user would pick instead of an encoder: the raw values, and MiniRocket."""
+"""What a user would pick instead of an encoder: the raw values, MiniRocket, MultiRocket."""
 
 from collections.abc import Callable
 
@@ -51,3 +51,14 @@ def fit_minirocket(X: Panel, seed: int) -> Embed:
         rocket = (MiniRocket if X.shape[1] == 1 else MiniRocketMultivariate)(random_state=seed)
     rocket.fit(container(X))
     return lambda X: rocket.transform(container(X)).to_numpy(np.float32)
+
+
+def fit_multirocket(X: np.ndarray, seed: int) -> Embed:
+    """50 000 (rounded down to 49 728) features of MultiRocket; for series of one length."""
+    from sktime.transformations.rocket import MultiRocket, MultiRocketMultivariate
+
+    rocket = (MultiRocket if X.shape[1] == 1 else MultiRocketMultivariate)(
+        random_state=seed, n_jobs=1
+    )
+    rocket.fit(X.astype(np.float64))
+    return lambda X: rocket.transform(X.astype(np.float64)).to_numpy(np.float32)

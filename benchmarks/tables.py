@@ -36,6 +36,7 @@ METHODS = {
     "minirocket": "MiniRocket",
     "minirocket-spread": "MiniRocket, labels spread",
     "minirocket-ridge": "MiniRocket, its own ridge",
+    "multirocket": "MultiRocket",
     "dtw": "1-NN DTW",
     # of general.py
     "general": "general",
@@ -59,7 +60,7 @@ PUBLISHED = (
     "minirocket",
     "minirocket-spread",
 )
-SLOW = (*STRATEGIES, "dtw")  # not run everywhere
+PARTIAL = (*STRATEGIES, "multirocket", "dtw")  # not run everywhere
 ONCE = (*DETERMINISTIC, "general")  # with all labels, one run stands for those of all seeds
 GAINS = (
     ("probe", "untrained"),
@@ -69,6 +70,7 @@ GAINS = (
     ("spread", "untrained spread"),
     ("spread", "minirocket"),
     ("spread", "minirocket-spread"),
+    ("probe", "multirocket"),
     ("spread", "from-scratch"),
     ("probe", "from-scratch"),
     ("fine-tune", "from-scratch"),
@@ -135,9 +137,9 @@ def mean(wide: pd.DataFrame, label: str) -> pd.DataFrame:
 
 
 def means(wide: pd.DataFrame, label: str) -> pd.DataFrame:
-    """A row of means, and one more of fewer runs if the slow methods do not have all."""
+    """A row of means, and one more of fewer runs if not all methods have all."""
     wide = wide.dropna(axis=1, how="all")
-    runs = wide.drop(columns=wide.columns.intersection(SLOW)).dropna().index
+    runs = wide.drop(columns=wide.columns.intersection(PARTIAL)).dropna().index
     everywhere = wide.columns[wide.loc[runs].notna().all()]
     rows = [mean(wide.loc[runs, everywhere], label)]
     if len(everywhere) < len(wide.columns):
