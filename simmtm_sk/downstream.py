@@ -245,7 +245,7 @@ class PretrainedEstimator(EncoderUser):
         self.history_, _ = finetune(
             model,
             rows,
-            encoder._fixed(values, torch.float32),
+            torch.tensor(E[:, E.shape[1] - encoder._n_fixed(values.shape[1]) :]),
             target,
             loss,
             torch.as_tensor(held_out),

@@ -536,14 +536,16 @@ class SimMTMTransformer(
         """Return the part of ``pooling`` that summarises what the encoder has learned."""
         return tuple(s for s in self.pooling if s not in ("filters", "scale"))
 
-    def _fixed(self, values: Panel, dtype: torch.dtype) -> Tensor:
-        """Return the other parts, which training does not change: (n_series, k)."""
-        parts = [torch.zeros(len(values), 0, dtype=dtype)]
+    def _n_fixed(self, n_channels: int) -> int:
+        """Return how many features, the last ones, training does not change."""
+        n_filters, n_scales = 0, 0
         if "filters" in self.pooling:
-            parts.append(self._over_series(values, dtype, SimMTM.filter_shares).flatten(1))
+            n_filters = self.network_.filters.n_features * (
+                n_channels if self._any_channels() else 1
+            )
         if "scale" in self.pooling:
-            parts.append(self._scale(values, dtype))
-        return torch.cat(parts, 1)
+            n_scales = 2 * n_channels
+        return n_filters + n_scales
 
     def _scale(self, values: Panel, dtype: torch.dtype) -> Tensor:
         """Return levels: (n_series, 2 n_channels).
@@ -556,17 +558,26 @@ class SimMTMTransformer(
         return found.masked_fill(noise.repeat_interleave(found.shape[1] // len(noise)), 0).to(dtype)
 
     def _embed(self, values: Panel, dtype: torch.dtype) -> Tensor:
+        """Return what was learned, of all channels, then filters, then scales."""
+        statistics, all_layers = self._statistics(), self.layers == "all"
+        n_filters = self.network_.filters.n_features if "filters" in self.pooling else 0
+
+        def embed(network: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
+            found = []
+            if statistics:
+                found.append(network.embed(x, observed, within, statistics, all_layers))
+            if n_filters:
+                found.append(network.filter_shares(x, observed, within))
+            return torch.cat(found, 1)
+
         parts = []
-        if statistics := self._statistics():
-            all_layers = self.layers == "all"
-
-            def embed(
-                network: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None
-            ) -> Tensor:
-                return network.embed(x, observed, within, statistics, all_layers)
-
-            parts.append(self._over_series(values, dtype, embed).flatten(1))
-        return torch.cat([*parts, self._fixed(values, dtype)], 1)
+        if statistics or n_filters:
+            pooled = self._over_series(values, dtype, embed)
+            learned = pooled.shape[2] - n_filters
+            parts = [pooled[..., :learned].flatten(1), pooled[..., learned:].flatten(1)]
+        if "scale" in self.pooling:
+            parts.append(self._scale(values, dtype))
+        return torch.cat(parts, 1)
 
     def _take_levels(self, values: Panel) -> None:
         """Standardise levels anew if those of ``values`` are foreign to the pre-training series."""

@@ -25,6 +25,12 @@ def small(**params):
     return SimMTMTransformer(**{**given, **params})
 
 
+def fixed(estimator, values):
+    """The features of series that training does not change, as fine-tuning takes them."""
+    E = estimator._embed(values, torch.float32)
+    return E[:, E.shape[1] - estimator._n_fixed(values.shape[1]) :]
+
+
 def digest(estimator):
     weights = estimator.network_.state_dict()
     return hashlib.sha256(b"".join(w.numpy().tobytes() for w in weights.values())).hexdigest()

@@ -6,6 +6,7 @@ import torch
 
 from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder, SimMTMTransformer
 from simmtm_sk.nn.supervised import Supervised
+from tests.small import fixed
 
 TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
 ENCODERS = {
@@ -54,7 +55,7 @@ def supervised(transformer, center, spread, dropout=0.0, n_outputs=N_OUTPUTS):
 def batch_of(transformer, values):
     """All rows, whose they are, and the features that do not come from the network."""
     rows = transformer._rows(values, torch.device("cpu"))
-    extra = transformer._fixed(values, torch.float32)
+    extra = fixed(transformer, values)
     return *rows.gather(torch.arange(len(rows))), torch.as_tensor(rows.series), extra
 
 

@@ -14,7 +14,7 @@ from simmtm_sk.data import Rows
 from simmtm_sk.nn.supervised import Supervised
 from simmtm_sk.training.finetuning import cross_entropy, finetune, squared_error
 from simmtm_sk.training.loop import Plan
-from tests.small import LEARNED
+from tests.small import LEARNED, fixed
 
 
 def waves(n=24, seed=0):
@@ -73,7 +73,7 @@ def plan(**changes):
 def run(model, transformer, values=X, target=y, held_out=NOBODY, loss=None, **changes):
     rows = Rows(values, changes.pop("max_length", None))
     options = {k: changes.pop(k) for k in ("on_epoch",) if k in changes}
-    extra = transformer._fixed(values, torch.float32)
+    extra = fixed(transformer, values)
     loss = cross_entropy(CERTAIN, torch.ones(2)) if loss is None else loss
     return finetune(model, rows, extra, target, loss, held_out, plan(**changes), **options)
 
@@ -146,7 +146,7 @@ def test_the_criterion_is_the_loss_of_held_out_series(transformer):
     history, _ = run(model, transformer, held_out=held_out, batch_size=2, n_epochs=1)
     batch = Rows(X).gather(held_out)
     with torch.no_grad():
-        scores = model(*batch, torch.arange(5), transformer._fixed(X, torch.float32)[held_out])
+        scores = model(*batch, torch.arange(5), fixed(transformer, X)[held_out])
     expected = F.cross_entropy(scores, y[held_out]).item()
     assert history[0]["valid_criterion"] == pytest.approx(expected, rel=1e-5)
 
