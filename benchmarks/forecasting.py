@@ -28,7 +28,7 @@ from probe import benchmark_parser, run_all
 from sklearn.frozen import FrozenEstimator
 
 from simmtm_sk import PointEncoder, SimMTMForecaster, SimMTMTransformer
-from simmtm_sk.data.windows import Index, Windows, thinned
+from simmtm_sk.data.forecast_windows import ForecastWindows, Index, subsample
 from simmtm_sk.datasets import Home, load_ett, load_illness, load_weather
 from simmtm_sk.forecaster import default_transformer, pretraining_windows
 from simmtm_sk.nn.forecast import seasonal_mean
@@ -72,10 +72,10 @@ class Series:
     valid_end: int
     context: int
 
-    def windows(self, start: int, stop: int, horizon: int) -> Windows:
+    def windows(self, start: int, stop: int, horizon: int) -> ForecastWindows:
         """Windows of all columns whose targets lie in a part; contexts may reach before it."""
         first = max(0, start - self.context)
-        return Windows(list(self.values[first:stop].T), self.context, horizon)
+        return ForecastWindows(list(self.values[first:stop].T), self.context, horizon)
 
 
 def horizons(name: str) -> tuple[int, ...]:
@@ -110,14 +110,14 @@ def few_shot(points: int) -> type[SimMTMForecaster]:
     """Return the forecaster that learns from windows of the first ``points`` points alone."""
 
     class FewShotForecaster(SimMTMForecaster):
-        def _split(self, windows: Windows) -> tuple[Index, Index]:
+        def _split(self, windows: ForecastWindows) -> tuple[Index, Index]:
             train, held_out = super()._split(windows)
             return train[windows.origin[train] + windows.horizon <= points], held_out
 
     return FewShotForecaster
 
 
-def split(task: "Prepared", horizon: int) -> tuple[Windows, Index, Index]:
+def split(task: "Prepared", horizon: int) -> tuple[ForecastWindows, Index, Index]:
     """All windows, and the numbers of those to train on and of those to choose on."""
     series = task.series
     windows = series.windows(0, series.valid_end, horizon)
@@ -132,7 +132,7 @@ def rolling(
     """Forecast from many origins by a function of contexts, (n, context) -> (n, horizon)."""
 
     def predict(values: np.ndarray, origins: np.ndarray) -> np.ndarray:
-        parts = Windows(list(values.T), context, horizon)
+        parts = ForecastWindows(list(values.T), context, horizon)
         columns = np.tile(np.arange(values.shape[1]), len(origins))
         with torch.no_grad():
             made = forecast(parts.contexts(columns, np.repeat(origins, values.shape[1])))
@@ -173,7 +173,7 @@ class Prepared:
         windows = pretraining_windows(columns, self.series.context)
         if isinstance(encoder.encoder, PointEncoder):
             encoder.set_params(num_epochs=changes.get("num_epochs", 1))
-            windows = windows[thinned(np.arange(len(windows)), POINTS_WINDOWS)]
+            windows = windows[subsample(np.arange(len(windows)), POINTS_WINDOWS)]
         return encoder.fit(windows)
 
     @cached_property

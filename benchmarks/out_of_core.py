@@ -33,7 +33,7 @@ import torch
 from probe import RESULTS, Row, provenance, write_rows
 
 from simmtm_sk import ConvEncoder, SimMTMTransformer
-from simmtm_sk.data import Rows, panel_values
+from simmtm_sk.data import WindowDataset, panel_values
 
 LENGTH, N_FILES, BATCH_SIZE = 512, 8, 32
 FORMS = ("memory", "memmap", "folder")
@@ -61,7 +61,7 @@ def opened(form: str, folder: Path) -> np.ndarray | list[np.ndarray]:
 
 
 def gather_ms(X: np.ndarray | list[np.ndarray], n_batches: int = 200) -> float:
-    rows = Rows(panel_values(X))
+    rows = WindowDataset(panel_values(X))
     order = torch.randint(len(rows), (n_batches, BATCH_SIZE), generator=torch.manual_seed(0))
     start = time.perf_counter()
     for index in order:

@@ -46,7 +46,7 @@ from torch.utils.flop_counter import (
 from turns import Case, Turns, answer_of, measure
 
 from simmtm_sk import PatchEncoder, PointEncoder, SimMTMTransformer
-from simmtm_sk.data import Rows
+from simmtm_sk.data import WindowDataset
 from simmtm_sk.datasets import load_dataset
 from simmtm_sk.forecaster import default_transformer, pretraining_windows
 from simmtm_sk.nn.model import Objective, SimMTM
@@ -62,7 +62,7 @@ ENDLESS = 100_000  # epochs: a case runs until it is told to stop
 class Sampled:
     """Some rows of many, as if there were no others: the rows of the steps of one epoch."""
 
-    def __init__(self, rows: Rows, n_rows: int) -> None:
+    def __init__(self, rows: WindowDataset, n_rows: int) -> None:
         draw = np.random.default_rng(0)
         self._rows = rows
         self._chosen = torch.from_numpy(draw.choice(len(rows), n_rows, replace=n_rows > len(rows)))
@@ -105,7 +105,7 @@ class Steps:
             values = random_walks(self.n_series or needed, self.channels, self.length)
         if independent:
             values = values.reshape(-1, 1, values.shape[2])
-        return Sampled(Rows(values, self.transformer.max_length), n_rows)
+        return Sampled(WindowDataset(values, self.transformer.max_length), n_rows)
 
     def settings(self, epochs: int = ENDLESS) -> Pretraining:
         found = self.transformer._pretraining(1, torch.device("cpu"))
@@ -329,7 +329,7 @@ def finetuning_steps(transformer: SimMTMTransformer, channels: int, length: int,
     per_turn = 3
     steps = Steps(transformer, channels, length, per_turn=per_turn)
     n_series = per_turn * int(transformer.batch_size)
-    rows = Rows(random_walks(n_series, channels, length))
+    rows = WindowDataset(random_walks(n_series, channels, length))
     turns.ready()
     network = steps.network()
     statistics = transformer._statistics()
@@ -477,7 +477,7 @@ class ValuesEncoder(nn.Module):
         self.scale = nn.Parameter(torch.ones(width))
 
     def forward(
-        self, values: Tensor, visible: Tensor, within: Tensor | None, level: Tensor
+        self, values: Tensor, visible: Tensor, within: Tensor | None, instance_stats: Tensor
     ) -> list[Tensor]:
         return [values * self.scale]
 

@@ -9,13 +9,13 @@ module. Here it is a recurrent network, a GRU.
 # %%
 # The network
 # -----------
-# It is called as ``network(values, visible, within, level)``:
+# It is called as ``network(values, visible, within, instance_stats)``:
 #
 # * ``values`` (n_rows, n_channels, length): normalised, zero where hidden;
 # * ``visible``, of the same shape: False where a mask, a gap or padding hides the point;
 # * ``within`` (n_rows, length): False behind the end of a shorter series; None if all are complete;
-# * ``level`` (n_rows, 2 n_channels): mean and log scale of every channel, which the normalisation
-#   took away, standardised over the training series.
+# * ``instance_stats`` (n_rows, 2 n_channels): mean and log scale of every channel, which the
+#   normalisation took away, standardised over the training series.
 #
 # It returns a list with a tensor (n_rows, n_tokens, d_model) per layer. ``d_model`` is the width,
 # and ``patch_length`` the number of points that a token stands for.
@@ -45,11 +45,11 @@ class GRUNetwork(nn.Module):
         sizes = [4 * n_channels] + [d_model] * n_layers
         self.layers = nn.ModuleList(nn.GRU(d_in, d_model, batch_first=True) for d_in in sizes[:-1])
 
-    def forward(self, values, visible, within, level):
+    def forward(self, values, visible, within, instance_stats):
         # a hidden point and an average one both have the value 0: say which is which
         hidden = (~visible).to(values.dtype)
-        level = level[..., None].expand(-1, -1, values.shape[2])
-        x = torch.cat([values, hidden, level], 1).transpose(1, 2)
+        instance_stats = instance_stats[..., None].expand(-1, -1, values.shape[2])
+        x = torch.cat([values, hidden, instance_stats], 1).transpose(1, 2)
         outputs = []
         for layer in self.layers:
             x, _ = layer(x)

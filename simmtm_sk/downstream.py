@@ -32,7 +32,7 @@ STRATEGIES = ("linear-probe", "fine-tune", "probe-then-fine-tune", "from-scratch
 FEWEST_HELD_OUT = 10  # a smaller part would choose by chance
 
 
-class EncoderUser(SktimeSklearnBridge, SafeArtifactMixin):
+class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
     """Base of the estimators with ``transformer=`` and ``strategy=``: where the encoder is from."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -87,7 +87,7 @@ class EncoderUser(SktimeSklearnBridge, SafeArtifactMixin):
     def _is_frozen(self) -> bool:
         return isinstance(self.transformer, FrozenEstimator | str | Path)
 
-    def _fit_encoder(
+    def _trained_transformer(
         self, values: Values, seed: int, trained: bool | None = None
     ) -> SimMTMTransformer:
         """Return a transformer of our own: pre-trained on ``values``, given, or untrained.
@@ -98,7 +98,7 @@ class EncoderUser(SktimeSklearnBridge, SafeArtifactMixin):
         trained = self.strategy != "from-scratch" if trained is None else trained
         if trained and self._is_frozen():
             given = copy.deepcopy(template)
-            given._take_levels(values)
+            given._adopt_instance_stats(values)
             return given
         encoder: SimMTMTransformer = clone(template)
         if encoder.random_state is None:
@@ -130,7 +130,7 @@ class EncoderUser(SktimeSklearnBridge, SafeArtifactMixin):
 
     # -- saving, see persistence.py ---------------------------------------------------------------
 
-    def _encoder_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    def _transformers_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Return parameters and state of the encoders in use, by role, and their weights."""
         encoders = {"fitted": self.transformer_}
         if isinstance(self.transformer, FrozenEstimator):
@@ -145,8 +145,8 @@ class EncoderUser(SktimeSklearnBridge, SafeArtifactMixin):
             tensors |= {f"{role}.{name}": weight for name, weight in weights.items()}
         return state, tensors
 
-    def _restore_encoders(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        """Undo `_encoder_state`."""
+    def _restore_transformers(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Undo `_transformers_state`."""
         given = getattr(self.transformer, "estimator", self.transformer)
         template = given if isinstance(given, SimMTMTransformer) else None
         restored = {}
@@ -161,7 +161,7 @@ class EncoderUser(SktimeSklearnBridge, SafeArtifactMixin):
             self.pretrained_ = restored["pretrained"]
 
 
-class PretrainedEstimator(EncoderUser):
+class PretrainedEstimator(TransformerUser):
     """First base of `SimMTMClassifier` and `SimMTMRegressor`; their parameters, their encoder.
 
     A subclass fits ``head_``, a `LinearHead` on the embeddings of ``transformer_``. Whatever the
@@ -225,7 +225,7 @@ class PretrainedEstimator(EncoderUser):
         held_out = stratified_part(strata, self.validation_fraction, seed)
         n_train = len(values) - len(held_out)
         plan = self._plan(finetuning_epochs(self.num_epochs, n_train, self.batch_size), seed)
-        center, spread = standardization(E) if start is None else (start.center, start.spread)
+        center, std = standardization(E) if start is None else (start.center, start.std)
         with isolated_randomness(seed):
             model = Supervised(
                 encoder.network_,
@@ -233,7 +233,7 @@ class PretrainedEstimator(EncoderUser):
                 encoder.layers == "all",
                 values.shape[1] if encoder._any_channels() else 1,
                 torch.tensor(center, dtype=torch.float32),
-                torch.tensor(spread, dtype=torch.float32),
+                torch.tensor(std, dtype=torch.float32),
                 n_outputs,
                 float(self.dropout),
             )
@@ -254,7 +254,7 @@ class PretrainedEstimator(EncoderUser):
             on_epoch=self._show,
         )
         weight, bias = (p.detach().double().numpy() for p in model.head.parameters())
-        return LinearHead(center, spread, weight, bias)
+        return LinearHead(center, std, weight, bias)
 
     # -- saving, see persistence.py ---------------------------------------------------------------
 
@@ -264,7 +264,7 @@ class PretrainedEstimator(EncoderUser):
                 f"this {type(self).__name__} has no head of its own to save: it was fitted on a "
                 "single class, or is one estimator for each of several outputs."
             )
-        encoders, tensors = self._encoder_state()
+        encoders, tensors = self._transformers_state()
         head = {f"head.{name}": torch.tensor(value) for name, value in vars(self.head_).items()}
         return {"history_": self.history_, "encoders": encoders}, {**tensors, **head}
 
@@ -272,7 +272,7 @@ class PretrainedEstimator(EncoderUser):
         head = tensors_of(tensors, "head.")
         self.head_ = LinearHead(**{name: value.numpy() for name, value in head.items()})
         self.history_ = state["history_"]
-        self._restore_encoders(state["encoders"], tensors)
+        self._restore_transformers(state["encoders"], tensors)
         # what sktime's `predict` looks up
         self._y_metadata = {"is_univariate": True, "mtype": "numpy1D"}
         self._y_inner_mtype = "numpy1D"

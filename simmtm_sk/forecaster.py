@@ -17,8 +17,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from torch import Tensor
 
-from .data.windows import Index, Windows, observed_length, thinned, training_length
-from .downstream import EncoderUser, Values, tensors_of
+from .data.forecast_windows import (
+    ForecastWindows,
+    Index,
+    observed_length,
+    subsample,
+    training_length,
+)
+from .downstream import TransformerUser, Values, tensors_of
 from .encoders import PatchEncoder
 from .interop.timeline import (
     Instance,
@@ -46,7 +52,7 @@ FEWEST_OWN_ERRORS = 100  # of a column, that its intervals are made of; otherwis
 _ROWS_AT_ONCE = 4_096  # contexts that are forecast from together
 
 
-class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
+class SimMTMForecaster(TransformerUser, BaseForecaster, BaseEstimator):
     """Forecast time series with a pre-trained encoder, all steps of the horizon at once.
 
     One model serves all columns and all instances of a panel: every column is a series of its own,
@@ -177,7 +183,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
     _config: ClassVar[dict[str, Any]] = {"remember_data": False}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **EncoderUser._parameter_constraints,
+        **TransformerUser._parameter_constraints,
         "context_length": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "normalization": [StrOptions({"auto", *NORMALIZATIONS})],
         "refit": ["boolean"],
@@ -232,7 +238,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         if last is None and self._is_frozen():
             last = copy.deepcopy(self._template(values))
         if last is None:
-            self.pretrained_ = self._fit_encoder(values, seed, trained=True)
+            self.pretrained_ = self._trained_transformer(values, seed, trained=True)
         else:  # go on from its weights
             continued = copy.deepcopy(last)
             continued.warm_start = True  # set_params would forget them
@@ -289,10 +295,10 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         context_length = self._resolved_context(seen, horizon)
         seed = draw_seed(self.random_state)
         columns = _columns(seen)
-        windows = Windows(columns, context_length, horizon, self._device())
+        windows = ForecastWindows(columns, context_length, horizon, self._device())
         train, held_out = self._split(windows)
-        spread = _spread(columns, self.validation_fraction if len(held_out) else 0.0)
-        task = Task(windows, spread, train, held_out)
+        series_std = _series_std(columns, self.validation_fraction if len(held_out) else 0.0)
+        task = Task(windows, series_std, train, held_out)
         if encoder is None:
             encoder = self._encoder(columns, context_length, seed)
         fitted = fit_forecast(
@@ -312,10 +318,10 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         self.choices_, self.history_ = fitted.choices, fitted.history
         self.residuals_ = fitted.residuals.numpy()
         self._residual_series = fitted.residual_series
-        self._spread = spread
+        self._series_std = series_std
         self._cur_y = y
 
-    def _split(self, windows: Windows) -> tuple[Index, Index]:
+    def _split(self, windows: ForecastWindows) -> tuple[Index, Index]:
         """Return the windows to learn from and those to choose on."""
         return windows.split(float(self.validation_fraction))
 
@@ -326,7 +332,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         fraction = float(self.validation_fraction)
         parts = [_training_part(one, fraction) for one in columns]
         values = pretraining_windows(parts, context_length)
-        return self._fit_encoder(values, seed)
+        return self._trained_transformer(values, seed)
 
     def _default_transformer(self, values: Values) -> SimMTMTransformer:
         return default_transformer(values.shape[2])
@@ -402,7 +408,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
     ) -> SimMTMForecaster:
         merged = extended(self._cur_y, y, self.cutoff)
         seen = instances(merged)
-        if len(seen) * len(merged.columns) != len(self._spread):
+        if len(seen) * len(merged.columns) != len(self._series_std):
             raise ValueError(
                 "update needs the instances that the forecaster was fitted on; to forecast "
                 "others, fit again (what `pretrain` has learned is kept)."
@@ -484,7 +490,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
             raise ValueError("y contains infinity; values must be finite, or NaN.")
         if self._cur_y.index.nlevels > 1:
             raise ValueError("predict_rolling takes single series; this forecaster has a panel.")
-        windows = Windows(list(values), self.context_length_, self.horizon_, self._device())
+        windows = ForecastWindows(list(values), self.context_length_, self.horizon_, self._device())
         length = values.shape[1]
         if origins is None:
             origins = np.arange(self.context_length_, length - self.horizon_ + 1)
@@ -506,13 +512,13 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         """Forecast every column of every instance, as `_forecast` does."""
         columns = _columns(seen)
         contexts = [column[-self.context_length_ :] for column in columns]
-        windows = Windows(contexts, self.context_length_, self.horizon_, self._device())
+        windows = ForecastWindows(contexts, self.context_length_, self.horizon_, self._device())
         last = np.array([column[observed_length(column) - 1] for column in columns])
         return self._forecast(windows, np.arange(len(columns)), windows.lengths, last)
 
     def _forecast(
         self,
-        windows: Windows,
+        windows: ForecastWindows,
         series: NDArray[np.intp],
         origin: NDArray[np.intp],
         last: NDArray[np.float64],
@@ -523,7 +529,9 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         whole context is missing.
         """
         model = copy.deepcopy(self.forecast_).to(windows.device).eval()
-        spread = torch.as_tensor(self._spread[series % len(self._spread)], device=windows.device)
+        series_std = torch.as_tensor(
+            self._series_std[series % len(self._series_std)], device=windows.device
+        )
         known = torch.as_tensor(last, device=windows.device)[:, None]
         forecasts = [np.empty((0, self.horizon_))]
         units = [np.empty((0, 1))]
@@ -535,7 +543,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
                 )
                 result = context.center + model(context).double() * context.scale
                 result = torch.where(context.observed.any(1, keepdim=True), result, known[chunk])
-                unit = spread[chunk, None] * error_unit(context.scale / spread[chunk, None])
+                unit = series_std[chunk, None] * error_unit(context.scale / series_std[chunk, None])
                 forecasts.append(result.cpu().numpy())
                 units.append(unit.cpu().numpy())
         return np.concatenate(forecasts), np.concatenate(units)
@@ -566,7 +574,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
     # -- saving, see persistence.py ---------------------------------------------------------------
 
     def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        encoders, tensors = self._encoder_state()
+        encoders, tensors = self._transformers_state()
         frame, frame_tensors = encoded_frame(self._cur_y)
         heads = {
             name: value
@@ -589,11 +597,11 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         tensors |= {f"y.{name}": value for name, value in frame_tensors.items()}
         tensors["residuals"] = torch.as_tensor(self.residuals_)
         tensors["residual_series"] = torch.as_tensor(self._residual_series)
-        tensors["spread"] = torch.as_tensor(self._spread)
+        tensors["series_std"] = torch.as_tensor(self._series_std)
         return state, tensors
 
     def _restore_state(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        self._restore_encoders(state["encoders"], tensors)
+        self._restore_transformers(state["encoders"], tensors)
         self.context_length_, self.horizon_ = state["context_length_"], state["horizon_"]
         self.choices_, self.history_ = state["choices_"], state["history_"]
         self.forecast_ = Forecast(
@@ -607,7 +615,7 @@ class SimMTMForecaster(EncoderUser, BaseForecaster, BaseEstimator):
         self.forecast_.eval()
         self.residuals_ = tensors["residuals"].numpy()
         self._residual_series = tensors["residual_series"].numpy()
-        self._spread = tensors["spread"].numpy()
+        self._series_std = tensors["series_std"].numpy()
         self._cur_y = decoded_frame(state["y"], tensors_of(tensors, "y."))
         # what sktime's `predict` looks up
         self._set_cutoff_from_y(self._cur_y)
@@ -662,8 +670,8 @@ def _columns(seen: list[Instance]) -> list[Values]:
 
 def pretraining_windows(columns: list[Values], context_length: int) -> Values:
     """Return windows for the encoder, each standardised: (n, 1, context_length) float32."""
-    windows = Windows(columns, context_length, 1)
-    index = thinned(np.arange(len(windows)), MOST_PRETRAINED)
+    windows = ForecastWindows(columns, context_length, 1)
+    index = subsample(np.arange(len(windows)), MOST_PRETRAINED)
     context = windows.contexts(windows.series[index], windows.origin[index])
     parts = normalized(context, "mean")
     varies = (parts.scale > 0)[:, 0]
@@ -674,36 +682,36 @@ def pretraining_windows(columns: list[Values], context_length: int) -> Values:
     return values
 
 
-def _spread(columns: list[Values], held_out: float) -> NDArray[np.float64]:
+def _series_std(columns: list[Values], held_out: float) -> NDArray[np.float64]:
     """Return the standard deviation of each column's training part; 1 for a constant one."""
     parts = [_training_part(one, held_out) for one in columns]
     tensors = [torch.as_tensor(np.array(part, np.float64)) for part in parts]
-    spread = np.array([float(visible_statistics(t, ~t.isnan())[1]) for t in tensors])
-    return np.where(spread > 0, spread, 1.0)
+    series_std = np.array([float(visible_statistics(t, ~t.isnan())[1]) for t in tensors])
+    return np.where(series_std > 0, series_std, 1.0)
 
 
 def _training_part(series: Values, held_out: float) -> Values:
-    """Return what lies before the held-out part of a series, see `Windows.split`."""
+    """Return what lies before the held-out part of a series, see `ForecastWindows.split`."""
     return series[: training_length(observed_length(series), held_out)]
 
 
 def _column_quantiles(
-    residuals: Values, column: NDArray[np.intp], n_columns: int, levels: list[float]
+    residuals: Values, column: NDArray[np.intp], n_columns: int, alphas: list[float]
 ) -> NDArray[np.float64]:
     """Return quantiles of the errors of every column, (n_levels, n_columns, horizon).
 
     A column that has few errors takes those of all.
     """
     counts = np.bincount(column, minlength=n_columns)
-    everyone = _error_quantiles(residuals, levels)
+    everyone = _error_quantiles(residuals, alphas)
     quantiles = [
-        _error_quantiles(residuals[column == i], levels) if count >= FEWEST_OWN_ERRORS else everyone
+        _error_quantiles(residuals[column == i], alphas) if count >= FEWEST_OWN_ERRORS else everyone
         for i, count in enumerate(counts)
     ]
     return np.stack(quantiles, 1)
 
 
-def _error_quantiles(residuals: Values, levels: list[float]) -> NDArray[np.float64]:
+def _error_quantiles(residuals: Values, alphas: list[float]) -> NDArray[np.float64]:
     """Return quantiles of the observed errors of every step, (n_levels, horizon).
 
     A step that was never observed has the errors of all others; without any, errors are zero.
@@ -713,6 +721,6 @@ def _error_quantiles(residuals: Values, levels: list[float]) -> NDArray[np.float
     others = residuals[observed] if observed.any() else np.zeros(1)
     # the place of a quantile among n errors that leaves room for unseen ones
     quantiles = [
-        np.quantile(step if len(step) else others, levels, method="weibull") for step in steps
+        np.quantile(step if len(step) else others, alphas, method="weibull") for step in steps
     ]
     return np.stack(quantiles, 1)

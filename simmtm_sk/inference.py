@@ -9,18 +9,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .data import Panel, Rows, chunks
+from .data import Panel, WindowDataset, chunks
 from .nn.heads import owner_means
 from .nn.masking import geometric_mask, masked_views
 from .nn.model import SimMTM
-from .nn.normalization import levels, visible_statistics
+from .nn.normalization import instance_stats, visible_statistics
 
 RowFunction = Callable[[SimMTM, Tensor, Tensor, Tensor | None], Tensor]
 
 _POINTS_PER_BATCH = 1 << 15  # bounds the memory of the activations, whatever the length
 
 
-def over_rows(network: SimMTM, rows: Rows, dtype: torch.dtype, function: RowFunction) -> Tensor:
+def over_rows(
+    network: SimMTM, rows: WindowDataset, dtype: torch.dtype, function: RowFunction
+) -> Tensor:
     """Stack ``function(network, values, observed, within)`` over batches of all rows.
 
     The network is copied to the rows' device and to ``dtype``; results come back to the CPU.
@@ -34,7 +36,7 @@ def over_rows(network: SimMTM, rows: Rows, dtype: torch.dtype, function: RowFunc
         return torch.cat([function(copied, *rows.gather(index)).cpu() for index in batches])
 
 
-def mean_over_windows(results: Tensor, rows: Rows, n_series: int) -> Tensor:
+def mean_over_windows(results: Tensor, rows: WindowDataset, n_series: int) -> Tensor:
     """Average what the windows of each series gave: (n_rows, k) -> (n_series, k).
 
     A series (or channel) without a single observed point has no windows and gets zeros.
@@ -44,14 +46,14 @@ def mean_over_windows(results: Tensor, rows: Rows, n_series: int) -> Tensor:
     return owner_means(results, torch.as_tensor(rows.series), n_series)
 
 
-def all_levels(values: Panel) -> Tensor:
-    """Return `levels` of whole series: (n_series, 2 * n_channels)."""
+def panel_instance_stats(values: Panel) -> Tensor:
+    """Return `instance_stats` of whole series: (n_series, 2 * n_channels)."""
     n_series, n_channels, length = values.shape
     # results that are kept one by one between large temporaries would fragment the memory
     found = np.empty((n_series, 2 * n_channels), values.dtype)
     for part in chunks(n_series, n_channels * length):
         chunk = torch.from_numpy(values[part].copy())
-        found[part] = levels(chunk, ~chunk.isnan())
+        found[part] = instance_stats(chunk, ~chunk.isnan())
     return torch.from_numpy(found)
 
 
@@ -72,7 +74,7 @@ def missing_shares(values: Panel) -> Tensor:
     return torch.as_tensor(total / np.maximum(1, count))
 
 
-def hidden_error(network: SimMTM, rows: Rows, dtype: torch.dtype) -> float:
+def hidden_error(network: SimMTM, rows: WindowDataset, dtype: torch.dtype) -> float:
     """Mean squared error of hidden points, in units of each channel's standard deviation.
 
     Half of the points are hidden, the same ones for every network; NaN if none could be.
@@ -92,7 +94,9 @@ def hidden_error(network: SimMTM, rows: Rows, dtype: torch.dtype) -> float:
     return float(total / count) if count else float("nan")
 
 
-def rebuilt_values(network: SimMTM, values: Panel, rows: Rows, dtype: torch.dtype) -> Tensor:
+def rebuilt_values(
+    network: SimMTM, values: Panel, rows: WindowDataset, dtype: torch.dtype
+) -> Tensor:
     """Every series decoded from its own visible points, in its own units: the shape of ``values``.
 
     Points that several windows cover get the mean; points behind the end of a series are NaN.

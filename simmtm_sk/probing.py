@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifierCV, RidgeCV
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.utils.class_weight import compute_sample_weight
 
-from .data.windows import thinned
+from .data.forecast_windows import subsample
 from .spreading import SpreadingRidge
 
 Values = NDArray[np.float64]
@@ -31,20 +31,20 @@ class LinearHead:
 
     Attributes
     ----------
-    center, spread : ndarray, shape (n_features,)
-        Of the features over the training series; ``spread`` is 1 where a feature is constant.
+    center, std : ndarray, shape (n_features,)
+        Of the features over the training series; ``std`` is 1 where a feature is constant.
     coef : ndarray, shape (n_outputs, n_features)
     intercept : ndarray, shape (n_outputs,)
     """
 
     center: Values
-    spread: Values
+    std: Values
     coef: Values
     intercept: Values
 
     def scores(self, E: NDArray[Any]) -> Values:
         """Return (n_series, n_outputs)."""
-        return ((E - self.center) / self.spread) @ self.coef.T + self.intercept
+        return ((E - self.center) / self.std) @ self.coef.T + self.intercept
 
     def probabilities(self, E: NDArray[Any]) -> Values:
         """Return the softmax of the scores: (n_series, n_classes)."""
@@ -55,9 +55,9 @@ class LinearHead:
 def standardization(E: NDArray[Any]) -> tuple[Values, Values]:
     """Return mean and standard deviation of every feature, 1 for constant ones."""
     E = np.asarray(E, np.float64)
-    center, spread = E.mean(0), E.std(0)
-    constant = spread <= 10 * np.finfo(np.float64).eps * np.abs(E).max(0, initial=0.0)
-    return center, np.where(constant, 1.0, spread)
+    center, std = E.mean(0), E.std(0)
+    constant = std <= 10 * np.finfo(np.float64).eps * np.abs(E).max(0, initial=0.0)
+    return center, np.where(constant, 1.0, std)
 
 
 def classification_head(
@@ -92,10 +92,10 @@ def classification_head(
     everything = np.asarray(E, np.float64)
     if unlabelled is not None and kind in ("auto", "spread"):
         # they know how features vary better than a handful of labelled series
-        others = thinned(np.arange(len(unlabelled)), MOST_UNLABELLED)
+        others = subsample(np.arange(len(unlabelled)), MOST_UNLABELLED)
         everything = np.vstack([everything, unlabelled[others]])
-    center, spread = standardization(everything)
-    everything = (everything - center) / spread
+    center, std = standardization(everything)
+    everything = (everything - center) / std
     # all penalties only see angles and lengths, so the span of the rows is all that matters:
     # the same solution in far fewer dimensions
     basis = None
@@ -129,7 +129,7 @@ def classification_head(
             coef, intercept, left_out = _ridge(Z, _plus_minus(y), weights)
             sharpness = _sharpness(left_out, smoothed_classes(y)[y], weights)
         coef, intercept = sharpness * coef, sharpness * intercept
-    return LinearHead(center, spread, coef if basis is None else coef @ basis.T, intercept)
+    return LinearHead(center, std, coef if basis is None else coef @ basis.T, intercept)
 
 
 def smoothed_classes(y: NDArray[np.int64]) -> Values:
@@ -173,10 +173,10 @@ def regression_head(E: NDArray[Any], y: NDArray[Any]) -> LinearHead:
     LinearHead
         With one output.
     """
-    center, spread = standardization(E)
-    Z = (np.asarray(E, np.float64) - center) / spread
+    center, std = standardization(E)
+    Z = (np.asarray(E, np.float64) - center) / std
     coef, intercept, _ = _ridge(Z, np.asarray(y, np.float64)[:, None], None)
-    return LinearHead(center, spread, coef, intercept)
+    return LinearHead(center, std, coef, intercept)
 
 
 def _plus_minus(y: NDArray[np.int64]) -> Values:

@@ -144,7 +144,7 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         known = ~np.isnan(y)
         values, y = X[known], y[known]
         seed = draw_seed(self.random_state)
-        self.transformer_ = self._fit_encoder(X, seed)
+        self.transformer_ = self._trained_transformer(X, seed)
         self.history_ = []
         E = self._embed(values)
         start = None

@@ -18,16 +18,16 @@ from sklearn.utils.validation import check_memory
 from sktime.transformations.base import BaseTransformer
 from torch import Tensor
 
-from .data import Panel, Rows
-from .data.windows import thinned
+from .data import Panel, WindowDataset
+from .data.forecast_windows import subsample
 from .encoders import ConvEncoder
 from .inference import (
     RowFunction,
-    all_levels,
     hidden_error,
     mean_over_windows,
     missing_shares,
     over_rows,
+    panel_instance_stats,
     rebuilt_values,
 )
 from .interop import SktimeSklearnBridge, check_series, instance_index, is_table
@@ -344,7 +344,9 @@ class SimMTMTransformer(
         if last is not None:
             _load_weights(network, last)
         by_row = self._by_row(values)
-        network.level.fit(all_levels(by_row), None if rows.complete else missing_shares(by_row))
+        network.stats_scaler.fit(
+            panel_instance_stats(by_row), None if rows.complete else missing_shares(by_row)
+        )
         _fit_filters(network, rows)
         context = self._init_callback_context(max_subtasks=settings.plan.n_evaluations)
         context.call_on_fit_task_begin(estimator=self, X=X)
@@ -489,8 +491,8 @@ class SimMTMTransformer(
         """Make every channel a series if the encoder takes them one by one; without a copy."""
         return values.reshape(-1, 1, values.shape[2]) if self._any_channels() else values
 
-    def _rows(self, values: Panel, device: torch.device) -> Rows:
-        return Rows(self._by_row(values), self._longest(), device)
+    def _rows(self, values: Panel, device: torch.device) -> WindowDataset:
+        return WindowDataset(self._by_row(values), self._longest(), device)
 
     def _longest(self) -> int | None:
         return None if self.max_length is None else int(self.max_length)
@@ -528,9 +530,9 @@ class SimMTMTransformer(
     def _over_series(self, values: Panel, dtype: torch.dtype, function: RowFunction) -> Tensor:
         """Apply to all rows and average windows: (n_series, 1 or n_channels, k)."""
         rows = self._rows(values, resolve_device(self.device))
-        n_parts = len(values) * (values.shape[1] if self._any_channels() else 1)
+        n_owners = len(values) * (values.shape[1] if self._any_channels() else 1)
         results = over_rows(self.network_, rows, dtype, function)
-        return mean_over_windows(results, rows, n_parts).reshape(len(values), -1, results.shape[1])
+        return mean_over_windows(results, rows, n_owners).reshape(len(values), -1, results.shape[1])
 
     def _statistics(self) -> tuple[str, ...]:
         """Return the part of ``pooling`` that summarises what the encoder has learned."""
@@ -553,8 +555,8 @@ class SimMTMTransformer(
         Levels that were noise in the training series, as in archives whose series are all
         normalised already, are zero: standardised, the noise would look like a feature.
         """
-        found = all_levels(values).nan_to_num(0.0)
-        noise = self.network_.level.spread.isinf()
+        found = panel_instance_stats(values).nan_to_num(0.0)
+        noise = self.network_.stats_scaler.std.isinf()
         return found.masked_fill(noise.repeat_interleave(found.shape[1] // len(noise)), 0).to(dtype)
 
     def _embed(self, values: Panel, dtype: torch.dtype) -> Tensor:
@@ -579,11 +581,11 @@ class SimMTMTransformer(
             parts.append(self._scale(values, dtype))
         return torch.cat(parts, 1)
 
-    def _take_levels(self, values: Panel) -> None:
+    def _adopt_instance_stats(self, values: Panel) -> None:
         """Standardise levels anew if those of ``values`` are foreign to the pre-training series."""
         by_row = self._by_row(values)
-        found, missing = all_levels(by_row), missing_shares(by_row)
-        level = self.network_.level
+        found, missing = panel_instance_stats(by_row), missing_shares(by_row)
+        level = self.network_.stats_scaler
         if level.is_foreign(found, missing):
             level.fit(found, missing)
 
@@ -639,9 +641,9 @@ class SimMTMTransformer(
         return [small, {**small, "n_masks": 1, "constraint_weight": "learned", "layers": "last"}]
 
 
-def _fit_filters(network: SimMTM, rows: Rows) -> None:
+def _fit_filters(network: SimMTM, rows: WindowDataset) -> None:
     """Let filters learn from some of the rows how strongly they usually respond."""
-    chosen = torch.as_tensor(thinned(np.arange(len(rows)), MOST_ROWS), device=rows.device)
+    chosen = torch.as_tensor(subsample(np.arange(len(rows)), MOST_ROWS), device=rows.device)
     values, observed, within = rows.gather(chosen)
     network.fit_filters(values.cpu(), observed.cpu(), None if within is None else within.cpu())
 

@@ -66,13 +66,13 @@ def test_files_of_other_dtypes_give_the_same_bits(tmp_path, dtype):
 def test_what_is_gathered_from_are_the_files(tmp_path, form, encoder, monkeypatch):
     seen = []
 
-    class Spy(transformer.Rows):
+    class Spy(transformer.WindowDataset):
         def __init__(self, values, *args, **kwargs):
             if len(values) > 2:  # one blank series counts the features
                 seen.append(values)
             super().__init__(values, *args, **kwargs)
 
-    monkeypatch.setattr(transformer, "Rows", Spy)
+    monkeypatch.setattr(transformer, "WindowDataset", Spy)
     if form == "files":
         given = files = files_of(tmp_path, X)
     else:

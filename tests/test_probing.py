@@ -285,10 +285,10 @@ def test_constant_features_are_harmless(kind, n_features):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_standardization_by_hand(dtype):
     E = np.array([[1, 0.1, 5, 0], [3, 0.1, 5, 0], [5, 0.1, 5, 0], [7, 0.1, 6, 0]], dtype)
-    center, spread = standardization(E)
-    assert center.dtype == spread.dtype == np.float64
+    center, std = standardization(E)
+    assert center.dtype == std.dtype == np.float64
     np.testing.assert_allclose(center, [4, 0.1, 5.25, 0], rtol=1e-7)
-    np.testing.assert_allclose(spread, [np.sqrt(5), 1, np.sqrt(3) / 4, 1])
+    np.testing.assert_allclose(std, [np.sqrt(5), 1, np.sqrt(3) / 4, 1])
 
 
 def test_a_head_by_hand():

@@ -1396,7 +1396,7 @@ def test_a_warm_start_takes_other_lengths_and_standardises_their_levels_anew(tmp
     longer = np.concatenate([X_NEW, X_NEW], axis=2) * 1000 + 7
     continued = load(tmp_path / "model", warm_start=True).fit(longer)
     assert continued.length_ == 40
-    assert continued.network_.level.center[0] == pytest.approx(longer[:, 0].mean(), rel=1e-6)
+    assert continued.network_.stats_scaler.center[0] == pytest.approx(longer[:, 0].mean(), rel=1e-6)
 
 
 def test_the_first_fit_of_a_warm_start_is_a_cold_one():

@@ -2,12 +2,12 @@
 
 from .containers import check_numeric, holds_strings, is_nested, is_sktime_panel, panel_values
 from .panel import MappedPanel, Panel, chunks, on_disk
-from .rows import Rows
+from .window_dataset import WindowDataset
 
 __all__ = [
     "MappedPanel",
     "Panel",
-    "Rows",
+    "WindowDataset",
     "check_numeric",
     "chunks",
     "holds_strings",

@@ -18,7 +18,7 @@ class MappedPanel:
 
     Parameters
     ----------
-    parts : sequence of ndarray, each (n_i, n_channels, length)
+    arrays : sequence of ndarray, each (n_i, n_channels, length)
         Of any numeric dtype, and on disk, at least one of them.
 
     Attributes
@@ -37,12 +37,12 @@ class MappedPanel:
     ((6, 1, 3), [[[0.0, 0.0, 0.0]], [[1.0, 1.0, 1.0]]])
     """
 
-    def __init__(self, parts: Sequence[NDArray[Any]]) -> None:
-        self.parts = list(parts)
-        first = np.cumsum([0, *map(len, parts)])
+    def __init__(self, arrays: Sequence[NDArray[Any]]) -> None:
+        self.arrays = list(arrays)
+        first = np.cumsum([0, *map(len, arrays)])
         self.offsets = first[:-1]
-        self.shape: tuple[int, int, int] = (int(first[-1]), *parts[0].shape[1:])
-        self.dtype = np.result_type(*(float_dtype(part.dtype) for part in parts))
+        self.shape: tuple[int, int, int] = (int(first[-1]), *arrays[0].shape[1:])
+        self.dtype = np.result_type(*(float_dtype(array.dtype) for array in arrays))
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -52,7 +52,7 @@ class MappedPanel:
         start, stop, _ = index.indices(len(self))
         pieces = [
             part[max(0, start - first) : max(0, stop - first)]
-            for part, first in zip(self.parts, self.offsets, strict=True)
+            for part, first in zip(self.arrays, self.offsets, strict=True)
         ]
         pieces = [piece for piece in pieces if len(piece)] or pieces[:1]
         if len(pieces) == 1:
@@ -64,7 +64,7 @@ class MappedPanel:
 
     def reshape(self, *shape: int) -> MappedPanel:
         """Reshape every part, as in ``reshape(-1, 1, length)``: every channel a series."""
-        return MappedPanel([part.reshape(shape) for part in self.parts])
+        return MappedPanel([part.reshape(shape) for part in self.arrays])
 
 
 Panel: TypeAlias = NDArray[np.floating[Any]] | MappedPanel
@@ -108,6 +108,6 @@ def windows(
     for i in np.unique(owner):
         here = owner == i
         found[here] = windows(
-            values.parts[i], series[here] - values.offsets[i], start[here], length
+            values.arrays[i], series[here] - values.offsets[i], start[here], length
         )
     return found

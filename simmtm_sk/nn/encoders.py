@@ -1,12 +1,12 @@
 """The encoder networks: from values and their visibility to point-wise representations.
 
-Every network is called as ``network(values, visible, within, level)``:
+Every network is called as ``network(values, visible, within, instance_stats)``:
 
 * ``values`` (n_rows, n_channels, length), normalised, zero where hidden;
 * ``visible`` (n_rows, n_channels, length) bool, False where a mask, gap or padding hides a point;
 * ``within`` (n_rows, length) bool, False in the padding behind a series' end, or None without
   padding. Padding never influences a representation;
-* ``level`` (n_rows, 2 n_channels), what the normalisation took away: mean and log standard
+* ``instance_stats`` (n_rows, 2 n_channels), what the normalisation took away: mean and log standard
   deviation of the visible points of every channel, standardised over the training series.
 
 It returns one (n_rows, n_tokens, d_model) tensor per layer, the last being the representation
@@ -15,7 +15,7 @@ points that a token stands for, so that ``n_tokens = ceil(length / patch_length)
 
 In training a network is called on parts of a batch, by several threads at once, and perhaps again
 in backward: rows must not see each other but in batch normalisation, which forgoes all that, and
-nothing but dropout modules may be random. See `simmtm_sk.nn.parts`.
+nothing but dropout modules may be random. See `simmtm_sk.nn.micro_batches`.
 """
 
 from __future__ import annotations
@@ -91,13 +91,13 @@ class DilatedConvNet(nn.Module):
         super().__init__()
         self.d_model = d_model
         self.stem = DilatedConv(2 * n_channels, d_model, kernel_size, 1)
-        self.level = nn.Linear(2 * n_channels, d_model)
+        self.stats_embedding = nn.Linear(2 * n_channels, d_model)
         self.blocks = nn.ModuleList(
             ConvBlock(d_model, kernel_size, 2**i, dropout) for i in range(n_layers)
         )
 
     def forward(
-        self, values: Tensor, visible: Tensor, within: Tensor | None, level: Tensor
+        self, values: Tensor, visible: Tensor, within: Tensor | None, instance_stats: Tensor
     ) -> list[Tensor]:
         """Return the stem's and every block's output, each (n_rows, length, d_model)."""
         # a hidden point and an average one both have the value 0: the second half of the
@@ -108,7 +108,7 @@ class DilatedConvNet(nn.Module):
         # points first in memory from here on: the stem hands its layout down, and every norm of
         # points behind one another would copy them together
         x = self.stem(torch.cat([values.transpose(1, 2), hidden.transpose(1, 2)], -1))
-        x = _cut(x + self.level(level)[:, None], within)
+        x = _cut(x + self.stats_embedding(instance_stats)[:, None], within)
         layers = [x]
         for block in self.blocks:
             x = block(x, within)
@@ -163,7 +163,7 @@ class PatchTransformer(nn.Module):
         self.patch_length = patch_length
         self.d_model = d_model
         self.embed = nn.Linear(2 * patch_length, d_model)
-        self.level = nn.Linear(2, d_model)
+        self.stats_embedding = nn.Linear(2, d_model)
         self.blocks = nn.ModuleList(
             TransformerBlock(d_model, n_heads, d_feedforward, dropout) for _ in range(n_layers)
         )
@@ -171,7 +171,7 @@ class PatchTransformer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(
-        self, values: Tensor, visible: Tensor, within: Tensor | None, level: Tensor
+        self, values: Tensor, visible: Tensor, within: Tensor | None, instance_stats: Tensor
     ) -> list[Tensor]:
         """Return the embedding's and every block's output, each (n_rows, n_tokens, d_model)."""
         # the second half of the inputs says which points are hidden: a wholly hidden patch has
@@ -180,7 +180,9 @@ class PatchTransformer(nn.Module):
             [self._patches(values), self._patches((~visible).to(values.dtype), 1)], -1
         )
         positions = sinusoidal_positions(pieces.shape[1], self.d_model, values)
-        x = self.dropout(self.embed(pieces) + positions + self.level(level)[:, None])
+        x = self.dropout(
+            self.embed(pieces) + positions + self.stats_embedding(instance_stats)[:, None]
+        )
         tokens = token_mask(within, self.patch_length)
         attended = None if tokens is None else tokens[:, None, None]
         layers = [x]

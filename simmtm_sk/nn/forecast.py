@@ -110,7 +110,7 @@ class Forecast(nn.Module):
     """
 
     center: Tensor
-    spread: Tensor
+    std: Tensor
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class Forecast(nn.Module):
             blank = torch.zeros(1, context_length).to(next(network.parameters()).device)
             n_features = self.tokens(blank, torch.ones_like(blank, dtype=torch.bool)).shape[1]
         self.register_buffer("center", torch.zeros(n_features))
-        self.register_buffer("spread", torch.ones(n_features))
+        self.register_buffer("std", torch.ones(n_features))
         self.dropout = nn.Dropout(dropout)
         self.window_head = nn.Linear(context_length, horizon)
         self.token_head = nn.Linear(n_features, horizon)
@@ -144,13 +144,13 @@ class Forecast(nn.Module):
                 points = F.adaptive_avg_pool1d(points.transpose(1, 2), _MOST_TOKENS).transpose(1, 2)
             return points.flatten(1)
 
-        return self.network.by_parts(flat, standard[:, None], observed[:, None], None)
+        return self.network.by_micro_batches(flat, standard[:, None], observed[:, None], None)
 
     def forward(self, context: Normalized) -> Tensor:
         """Return normalised forecasts: (n, horizon)."""
         dtype = self.window_head.weight.dtype
         tokens = self.tokens(context.standard.to(dtype), context.observed)
         forecast: Tensor = self.window_head(context.window.to(dtype)) + self.token_head(
-            self.dropout((tokens - self.center) / self.spread)
+            self.dropout((tokens - self.center) / self.std)
         )
         return forecast

@@ -92,8 +92,8 @@ def pooled(points: Tensor, tokens: Tensor | None, statistic: str) -> Tensor:
             return points.masked_fill(~inside, torch.inf).amin(1)
         case "std":
             centred = (points - mean[:, None]).masked_fill(~inside, 0)
-            spread: Tensor = torch.linalg.vector_norm(centred, dim=1)
-            return spread / count.sqrt()
+            std: Tensor = torch.linalg.vector_norm(centred, dim=1)
+            return std / count.sqrt()
         case _:
             return ((points > 0) & inside).sum(1).to(points.dtype) / count
 

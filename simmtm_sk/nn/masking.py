@@ -18,10 +18,10 @@ def geometric_mask(
     mask_length: float,
     generator: torch.Generator,
 ) -> Tensor:
-    """Hide runs of points: visible and hidden runs alternate as a two-state Markov chain.
+    """Hide spans of points: visible and hidden spans alternate as a two-state Markov chain.
 
     Every series has a chain of its own, started in its stationary law, so that the expected
-    hidden share is ``mask_ratio`` at every point and no run continues in the next series.
+    hidden share is ``mask_ratio`` at every point and no span continues in the next series.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ def geometric_mask(
     mask_ratio : float in (0, 1)
         Expected share of hidden points, r.
     mask_length : float >= 1
-        Mean length of a hidden run, in points. A visible run then lasts
+        Mean length of a hidden span, in points. A visible span then lasts
         ``mask_length * (1 - r) / r`` points on average; where that would be less than one point,
-        hidden runs are lengthened to ``r / (1 - r)``, which keeps the share.
+        hidden spans are lengthened to ``r / (1 - r)``, which keeps the share.
     generator : torch.Generator
         Source of randomness; the mask is made on its device.
 
@@ -112,7 +112,7 @@ def patch_mask(
 ) -> Tensor:
     """Hide whole patches: the chain of `geometric_mask` over patches instead of points.
 
-    ``mask_length`` stays in points: a hidden run lasts ``max(1, mask_length / patch_length)``
+    ``mask_length`` stays in points: a hidden span lasts ``max(1, mask_length / patch_length)``
     patches on average.
 
     Examples
@@ -123,8 +123,8 @@ def patch_mask(
     True
     """
     n_patches = -(-length // patch_length)
-    runs = max(1.0, mask_length / patch_length)
-    patches = geometric_mask(n_series, n_patches, mask_ratio, runs, generator)
+    spans = max(1.0, mask_length / patch_length)
+    patches = geometric_mask(n_series, n_patches, mask_ratio, spans, generator)
     return patches.repeat_interleave(patch_length, 1)[:, :length]
 
 

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from .encoders import token_mask
 from .filters import FilterBank
 from .heads import Decoder, Projector, pooled
-from .normalization import LevelScaler, interpolated, normalize, normalized_and_levels
+from .micro_batches import in_micro_batches
+from .normalization import InstanceStatsScaler, interpolated, normalize, normalized_with_stats
 from .objective import (
     LearnedLossWeights,
     aggregate_neighbors,
     constraint_loss,
     reconstruction_loss,
 )
-from .parts import in_parts
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class SimMTM(nn.Module):
         # an average of decoded rows is the decoded average, the decoder being linear and weights
         # summing to one; where points are narrower than tokens it is the cheaper one
         self.decodes_first = n_channels * patch_length < d_model
-        self.level = LevelScaler(n_channels)
+        self.stats_scaler = InstanceStatsScaler(n_channels)
         learned = objective.constraint_weight == "learned"
         self.loss_weights = LearnedLossWeights(2) if learned else None
         self.filters = FilterBank(n_channels, length)
@@ -93,9 +93,9 @@ class SimMTM(nn.Module):
 
         Statistics are taken in the precision of the data, so that large offsets cost no digits.
         """
-        normalized, found = normalized_and_levels(values, visible)
+        normalized, found = normalized_with_stats(values, visible)
         layers: list[Tensor] = self.backbone(
-            normalized.to(self.dtype), visible, within, self.level(found).to(self.dtype)
+            normalized.to(self.dtype), visible, within, self.stats_scaler(found).to(self.dtype)
         )
         return layers
 
@@ -134,7 +134,7 @@ class SimMTM(nn.Module):
             series = self.projector(points, tokens)
             return self.decoder(points, length) if self.decodes_first else points, series
 
-        rebuilt, series = in_parts(encode, len(visible), self.layer_size(visible), self)
+        rebuilt, series = in_micro_batches(encode, len(visible), self.layer_size(visible), self)
         # similarities and softmax need all digits, also where the encoder ran in bfloat16
         with torch.autocast(values.device.type, enabled=False):
             target = normalize(values, observed).to(self.dtype)
@@ -191,7 +191,7 @@ class SimMTM(nn.Module):
             chosen = layers if all_layers else layers[-1:]
             return torch.cat([pooled(x, tokens, s) for x in chosen for s in statistics], 1)
 
-        return self.by_parts(embed, *_without_gaps(values, observed, within), within)
+        return self.by_micro_batches(embed, *_without_gaps(values, observed, within), within)
 
     def filter_shares(self, values: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
         """Shares of the random filters, which training does not change: (n_rows, n_features)."""
@@ -200,7 +200,7 @@ class SimMTM(nn.Module):
             found: Tensor = self.filters(self._of_usual_scale(values, visible), within)
             return found
 
-        return self.by_parts(shares, *_without_gaps(values, observed, within), within)
+        return self.by_micro_batches(shares, *_without_gaps(values, observed, within), within)
 
     def fit_filters(self, values: Tensor, observed: Tensor, within: Tensor | None) -> None:
         """Take the filters' thresholds from training rows."""
@@ -208,8 +208,8 @@ class SimMTM(nn.Module):
 
     def _of_usual_scale(self, values: Tensor, visible: Tensor) -> Tensor:
         """Centre rows and divide by what is usual: filters see amplitudes, layers do not."""
-        normalized, found = normalized_and_levels(values, visible)
-        amplitude = self.level.amplitudes(found)[..., None].to(normalized)
+        normalized, found = normalized_with_stats(values, visible)
+        amplitude = self.stats_scaler.amplitudes(found)[..., None].to(normalized)
         return (normalized * amplitude).to(self.dtype)
 
     def project(self, values: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
@@ -220,7 +220,7 @@ class SimMTM(nn.Module):
             series: Tensor = self.projector(points, token_mask(within, self.patch_length))
             return series
 
-        return self.by_parts(project, *_without_gaps(values, observed, within), within)
+        return self.by_micro_batches(project, *_without_gaps(values, observed, within), within)
 
     def rebuild(self, values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
         """Every row decoded from its own visible points, normalised: (n_rows, C, L)."""
@@ -231,23 +231,23 @@ class SimMTM(nn.Module):
             )
             return rebuilt
 
-        return self.by_parts(rebuild, values, visible, within)
+        return self.by_micro_batches(rebuild, values, visible, within)
 
-    def by_parts(
+    def by_micro_batches(
         self,
         function: Callable[[Tensor, Tensor, Tensor | None], Tensor],
         values: Tensor,
         visible: Tensor,
         within: Tensor | None,
     ) -> Tensor:
-        """Apply a function of rows, computed with this network alone, as `in_parts` does."""
+        """Apply a function of rows that needs this network alone, as `in_micro_batches` does."""
 
         def run(rows: slice) -> tuple[Tensor]:
             return (
                 function(values[rows], visible[rows], None if within is None else within[rows]),
             )
 
-        return in_parts(run, len(values), self.layer_size(values), self)[0]
+        return in_micro_batches(run, len(values), self.layer_size(values), self)[0]
 
 
 def _without_gaps(values: Tensor, observed: Tensor, within: Tensor | None) -> tuple[Tensor, Tensor]:

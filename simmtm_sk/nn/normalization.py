@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 _LOWEST_SCALE = 1e-12  # what a series without any variation counts as, in its own units
-_LOWEST_SPREAD = 0.05  # of a level over the series, in units of their own scale
+_LOWEST_STD = 0.05  # of a level over the series, in units of their own scale
 
 
 def visible_statistics(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,7 +54,7 @@ def normalize(values: Tensor, visible: Tensor) -> Tensor:
     return _normalized(kept, mean, std, visible)
 
 
-def levels(values: Tensor, visible: Tensor) -> Tensor:
+def instance_stats(values: Tensor, visible: Tensor) -> Tensor:
     """Return what normalisation takes away: mean and log standard deviation of the visible points.
 
     Parameters
@@ -71,15 +71,15 @@ def levels(values: Tensor, visible: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> levels(torch.tensor([[[1.0, 3.0]]]), torch.tensor([[[True, True]]]))
+    >>> instance_stats(torch.tensor([[[1.0, 3.0]]]), torch.tensor([[[True, True]]]))
     tensor([[2., 0.]])
     """
     _, unit, mean, std = _in_units(values, visible)
     return _levels(mean * unit, std * unit, visible)
 
 
-def normalized_and_levels(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-    """Return `normalize` and `levels`, both from the same statistics."""
+def normalized_with_stats(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+    """Return `normalize` and `instance_stats`, both from the same statistics."""
     kept, unit, mean, std = _in_units(values, visible)
     return _normalized(kept, mean, std, visible), _levels(mean * unit, std * unit, visible)
 
@@ -130,8 +130,8 @@ def interpolated(values: Tensor, visible: Tensor) -> Tensor:
     return torch.where(visible, kept, torch.lerp(left, right, weight))
 
 
-class LevelScaler(nn.Module):
-    """Standardise `levels` with their statistics over the training series.
+class InstanceStatsScaler(nn.Module):
+    """Standardise `instance_stats` with their statistics over the training series.
 
     Parameters
     ----------
@@ -140,24 +140,24 @@ class LevelScaler(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> scaler = LevelScaler(1).fit(torch.tensor([[1.0, 0.0], [3.0, 0.0]]))
+    >>> scaler = InstanceStatsScaler(1).fit(torch.tensor([[1.0, 0.0], [3.0, 0.0]]))
     >>> scaler(torch.tensor([[4.0, 0.5]])).tolist()
     [[2.0, 0.0]]
     """
 
     center: Tensor
-    spread: Tensor
+    std: Tensor
     scale: Tensor
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
         # double precision also in a float32 network: a large offset must not swallow differences
         self.register_buffer("center", torch.zeros(2 * n_channels, dtype=torch.float64))
-        self.register_buffer("spread", torch.ones(2 * n_channels, dtype=torch.float64))
+        self.register_buffer("std", torch.ones(2 * n_channels, dtype=torch.float64))
         self.register_buffer("scale", torch.ones(n_channels, dtype=torch.float64))
 
-    def fit(self, levels: Tensor, missing: Tensor | None = None) -> LevelScaler:
-        """Learn centre and spread from (n_series, 2 * n_channels) levels.
+    def fit(self, stats: Tensor, missing: Tensor | None = None) -> InstanceStatsScaler:
+        """Learn centre and std from (n_series, 2 * n_channels) stats.
 
         Differences under a twentieth of the series' own scale are noise, as in archives whose
         series are all normalised already, or were before they were rounded or resampled: such a
@@ -165,48 +165,48 @@ class LevelScaler(nn.Module):
         could make: with a share s of a series missing, under s times its scale. ``missing`` is that
         share in every channel, (n_channels,).
         """
-        levels = levels.to(self.center)
-        center = levels.nanmean(0)
-        spread = (levels - center).square().nanmean(0).sqrt()
-        log_scale = levels.chunk(2, dim=1)[1]
+        stats = stats.to(self.center)
+        center = stats.nanmean(0)
+        std = (stats - center).square().nanmean(0).sqrt()
+        log_scale = stats.chunk(2, dim=1)[1]
         varying = log_scale.masked_fill(log_scale <= math.log(_LOWEST_SCALE), torch.nan)
         scale = varying.nanmedian(0).values.exp().nan_to_num(1.0)
         share = torch.zeros_like(scale) if missing is None else missing.to(scale)
-        least = share.clamp(min=_LOWEST_SPREAD)
+        least = share.clamp(min=_LOWEST_STD)
         noise = torch.cat([least * scale, least])
         self.center, self.scale = center.nan_to_num(0.0), scale
-        self.spread = spread.masked_fill(~(spread > noise), torch.inf)
+        self.std = std.masked_fill(~(std > noise), torch.inf)
         return self
 
-    def is_foreign(self, levels: Tensor, missing: Tensor | None = None) -> bool:
+    def is_foreign(self, stats: Tensor, missing: Tensor | None = None) -> bool:
         """Whether series vary around another level than those of `fit`, or on a finer scale.
 
-        By one and a half spreads, or a third of the spread, and clearly more than noise; fewer than
-        ten series are never foreign, lest chance decide. ``missing`` as in `fit`.
+        By one and a half standard deviations, or a third of one, and clearly more than noise; fewer
+        than ten series are never foreign, lest chance decide. ``missing`` as in `fit`.
         """
-        if len(levels) < 10:
+        if len(stats) < 10:
             return False
-        n_channels = levels.shape[1] // 2
+        n_channels = stats.shape[1] // 2
         share = torch.zeros(n_channels) if missing is None else missing
         # a level that barely counts here may barely not have counted there
-        found = LevelScaler(n_channels).fit(levels, share.clamp(min=3 * _LOWEST_SPREAD))
-        varying = found.spread.isfinite()
-        elsewhere = (found.center - self.center).abs() > 1.5 * self.spread
-        finer = found.spread < self.spread / 3
+        found = InstanceStatsScaler(n_channels).fit(stats, share.clamp(min=3 * _LOWEST_STD))
+        varying = found.std.isfinite()
+        elsewhere = (found.center - self.center).abs() > 1.5 * self.std
+        finer = found.std < self.std / 3
         return bool((varying & (elsewhere | finer)).any())
 
-    def amplitudes(self, levels: Tensor) -> Tensor:
+    def amplitudes(self, stats: Tensor) -> Tensor:
         """Return the scale of each channel in units of the usual one: (n_rows, n_channels).
 
         1 where differences of scale were noise in the training series, and where it is unknown.
         """
-        relative = levels.chunk(2, dim=1)[1] - self.scale.log()
-        noise = self.spread.chunk(2)[1].isinf()
+        relative = stats.chunk(2, dim=1)[1] - self.scale.log()
+        noise = self.std.chunk(2)[1].isinf()
         return relative.masked_fill(noise, 0).nan_to_num(0.0).clamp(-20, 20).exp()
 
-    def forward(self, levels: Tensor) -> Tensor:
-        """Standardise, at most five spreads to either side; unknown levels become zero."""
-        return ((levels - self.center) / self.spread).clamp(-5, 5).nan_to_num(0.0)
+    def forward(self, stats: Tensor) -> Tensor:
+        """Standardise, clipped at five standard deviations; unknown statistics become zero."""
+        return ((stats - self.center) / self.std).clamp(-5, 5).nan_to_num(0.0)
 
 
 def _in_units(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

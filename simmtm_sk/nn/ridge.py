@@ -44,7 +44,7 @@ class Moments:
         """Return the means of features and targets."""
         return self.xx[:-1, -1] / self.total, self.xy[-1] / self.total
 
-    def spread(self) -> Tensor:
+    def std(self) -> Tensor:
         """Return the standard deviation of every feature; exactly 0 for constant ones."""
         center, _ = self.means()
         square = self.xx.diagonal()[:-1] / self.total
@@ -147,17 +147,17 @@ class _Solver:
         xx, xy = moments.xx[:-1, :-1] / moments.total, moments.xy[:-1] / moments.total
         self.start = torch.zeros_like(xy.T) if prior is None else prior.coef.to(xy)
         if prior is None or prior.origin is None:
-            self.origin, self.level = mean, target_mean - self.start @ mean
+            self.origin, self.offset = mean, target_mean - self.start @ mean
         else:
-            self.origin, self.level = prior.origin.to(xy), torch.zeros_like(target_mean)
-        # of features minus origin, and of what the prior leaves minus level
+            self.origin, self.offset = prior.origin.to(xy), torch.zeros_like(target_mean)
+        # of features minus origin, and of what the prior leaves minus offset
         outer = torch.outer(self.origin, mean)
         cross = xx - outer - outer.T + torch.outer(self.origin, self.origin)
         rest, rest_mean = xy - xx @ self.start.T, target_mean - self.start @ mean
-        target = rest - torch.outer(self.origin, rest_mean - self.level)
-        target = target - torch.outer(mean, self.level)
+        target = rest - torch.outer(self.origin, rest_mean - self.offset)
+        target = target - torch.outer(mean, self.offset)
         # what does not vary has only rounding errors to offer
-        self.scale = scale.to(cross).masked_fill(moments.spread() == 0, 0)
+        self.scale = scale.to(cross).masked_fill(moments.std() == 0, 0)
         cross = cross * torch.outer(self.scale, self.scale)
         values, self.vectors = torch.linalg.eigh(cross)
         self.values = values.clamp(min=0)
@@ -167,4 +167,4 @@ class _Solver:
         unit = self.values.sum() / (self.scale != 0).sum().clamp(min=1)
         ridge = self.values + penalty * torch.where(unit > 0, unit, 1.0)
         change = (self.scale[:, None] * (self.vectors @ (self.target / ridge[:, None]))).T
-        return RidgeFit(self.start + change, self.level - change @ self.origin, penalty)
+        return RidgeFit(self.start + change, self.offset - change @ self.origin, penalty)

@@ -22,10 +22,10 @@ class Supervised(nn.Module):
     statistics : tuple of str
         As in `SimMTM.embed`; may be empty.
     all_layers : bool
-    n_parts : int
+    rows_per_series : int
         Rows that a series of one window has: its channels if the encoder takes them one by one,
         else 1.
-    center, spread : Tensor, shape (n_features,)
+    center, std : Tensor, shape (n_features,)
         Of the embedding over the training series, before training.
     n_outputs : int
     dropout : float
@@ -33,16 +33,16 @@ class Supervised(nn.Module):
     """
 
     center: Tensor
-    spread: Tensor
+    std: Tensor
 
     def __init__(
         self,
         network: SimMTM,
         statistics: tuple[str, ...],
         all_layers: bool,
-        n_parts: int,
+        rows_per_series: int,
         center: Tensor,
-        spread: Tensor,
+        std: Tensor,
         n_outputs: int,
         dropout: float,
     ) -> None:
@@ -50,9 +50,9 @@ class Supervised(nn.Module):
         self.network = network
         self.statistics = statistics
         self.all_layers = all_layers
-        self.n_parts = n_parts
+        self.rows_per_series = rows_per_series
         self.register_buffer("center", center)
-        self.register_buffer("spread", spread)
+        self.register_buffer("std", std)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(len(center), n_outputs)
 
@@ -78,7 +78,7 @@ class Supervised(nn.Module):
         if not self.statistics:
             return extra
         pooled = self.network.embed(values, observed, within, self.statistics, self.all_layers)
-        means = owner_means(pooled, owner, len(extra) * self.n_parts)
+        means = owner_means(pooled, owner, len(extra) * self.rows_per_series)
         return torch.cat([means.reshape(len(extra), -1).to(extra), extra], 1)
 
     def forward(
@@ -91,5 +91,5 @@ class Supervised(nn.Module):
     ) -> Tensor:
         """Return the head's scores: (n_series, n_outputs)."""
         embedding = self.embed(values, observed, within, owner, extra)
-        scores: Tensor = self.head(self.dropout((embedding - self.center) / self.spread))
+        scores: Tensor = self.head(self.dropout((embedding - self.center) / self.std))
         return scores

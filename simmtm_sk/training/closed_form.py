@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ..data.windows import Index, thinned
+from ..data.forecast_windows import Index, subsample
 from ..nn.forecast import NORMALIZATIONS, Forecast, seasonal_mean
 from ..nn.ridge import Moments, Prior, RidgeFit, choose, merged, solve
 from .task import N_BLOCKS, Task
@@ -106,7 +106,7 @@ def window_ridge(task: Task, baseline: Baseline) -> tuple[RidgeFit, Tensor]:
 
 def _window_moments(task: Task, normalization: str) -> tuple[Moments, list[Moments]]:
     """Sum up the windows to train on, and the held-out ones."""
-    index = thinned(task.train, MOST_TRAINED)
+    index = subsample(task.train, MOST_TRAINED)
     return _moments(None, task, index, normalization, normalization), _held_out_moments(
         None, task, normalization
     )
@@ -162,7 +162,7 @@ class ClosedForm:
     Parameters
     ----------
     model : Forecast
-        Its ``center`` and ``spread`` are set to those of the tokens.
+        Its ``center`` and ``std`` are set to those of the tokens.
     task : Task
     baseline : Baseline
     tokens : bool
@@ -178,7 +178,7 @@ class ClosedForm:
         self.model, self.name = model, model.normalization
         featured = model if tokens else None
         self.moments = _moments(
-            featured, task, thinned(task.train, MOST_TRAINED), self.name, self.name
+            featured, task, subsample(task.train, MOST_TRAINED), self.name, self.name
         )
         blocks = _held_out_moments(featured, task, self.name)
         # to be solved on both parts, windows must be weighted alike
@@ -186,18 +186,18 @@ class ClosedForm:
         if self.name == "standard":
             self.held_out = _held_out_moments(featured, task, self.name, self.name)
         n_window = model.context_length
-        spread = self.moments.spread()[n_window:]
-        constant = spread == 0
+        std = self.moments.std()[n_window:]
+        constant = std == 0
         if tokens:
             model.center = self.moments.means()[0][n_window:].float()
-            model.spread = spread.masked_fill(constant, 1).float()
-        window = torch.ones(n_window, dtype=torch.float64, device=spread.device)
-        unit = (1 / spread.masked_fill(constant, 1)).masked_fill(constant, 0)
+            model.std = std.masked_fill(constant, 1).float()
+        window = torch.ones(n_window, dtype=torch.float64, device=std.device)
+        unit = (1 / std.masked_fill(constant, 1)).masked_fill(constant, 0)
         self.scales = {
             share: torch.cat([window, share * unit])
             for share in (TOKEN_SCALES if tokens else TOKEN_SCALES[:1])
         }
-        self.prior = baseline.prior(task, len(spread), self.moments.means()[0][n_window:])
+        self.prior = baseline.prior(task, len(std), self.moments.means()[0][n_window:])
         self.token_scale = TOKEN_SCALES[0]
         if not blocks:
             self.fit = self._solve(self.moments, CAUTIOUS_PENALTY)
@@ -230,7 +230,7 @@ class ClosedForm:
         tokens = fit.coef[:, model.context_length :]
         with torch.no_grad():
             model.window_head.weight.copy_(window)
-            model.token_head.weight.copy_(tokens * model.spread)
+            model.token_head.weight.copy_(tokens * model.std)
             model.token_head.bias.zero_()
             model.window_head.bias.copy_(fit.intercept + tokens @ model.center.double())
 
@@ -263,6 +263,6 @@ def _held_out_moments(
     """Sum up the held-out windows, block by block of time."""
     most = MOST_HELD_OUT // N_BLOCKS
     return [
-        _moments(model, task, thinned(block, most), normalization, weighting)
+        _moments(model, task, subsample(block, most), normalization, weighting)
         for block in task.blocks(task.held_out)
     ]

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..data import Rows
+from ..data import WindowDataset
 from ..nn.supervised import Supervised
 from .loop import History, Plan, train
 from .pretraining import isolated_randomness
@@ -41,7 +41,7 @@ def squared_error(scores: Tensor, target: Tensor) -> Tensor:
 
 def finetune(
     model: Supervised,
-    rows: Rows,
+    rows: WindowDataset,
     extra: Tensor,
     target: Tensor,
     loss: Loss,
@@ -57,7 +57,7 @@ def finetune(
     Parameters
     ----------
     model : Supervised
-    rows : Rows
+    rows : WindowDataset
         Of the labelled series, or of their channels if the encoder takes them one by one.
     extra : Tensor, shape (n_series, k)
         Features of each series that do not come from the network.
@@ -85,13 +85,16 @@ def finetune(
         torch.nonzero(chosen).flatten().to(device) for chosen in (~is_held_out, is_held_out)
     )
     owners = torch.as_tensor(rows.series, device=device)
-    series_of_row = owners // model.n_parts
+    series_of_row = owners // model.rows_per_series
 
     def loss_of(series: Tensor) -> Tensor:
         place = torch.full_like(target, -1, dtype=torch.long)  # of every series in the batch
         place[series] = torch.arange(len(series), device=device)
         index = torch.nonzero(place[series_of_row] >= 0).flatten()
-        owner = place[series_of_row[index]] * model.n_parts + owners[index] % model.n_parts
+        owner = (
+            place[series_of_row[index]] * model.rows_per_series
+            + owners[index] % model.rows_per_series
+        )
         with torch.autocast(device.type, autocast, enabled=autocast is not None):
             scores = model(*rows.gather(index), owner, extra[series])
         return loss(scores.to(extra), target[series])

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ..data.windows import Index, thinned
+from ..data.forecast_windows import Index, subsample
 from ..nn.forecast import NORMALIZATIONS, Forecast, seasonal_mean
 from ..nn.model import SimMTM
 from ..nn.ridge import RidgeFit
@@ -20,7 +20,7 @@ from .residuals import calibrated_errors
 from .task import Batch, Task
 
 MOST_EVALUATED = 4_096  # windows behind the choice of an epoch
-MOST_STANDARDIZED = 2_048  # windows behind centre and spread of tokens
+MOST_STANDARDIZED = 2_048  # windows behind centre and std of tokens
 NETWORK_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a trained network, the rest is the ridge's
 SMALL_STEPS = 0.1  # share of the learning rate that a solved head is trained on with
 
@@ -145,7 +145,7 @@ def finetune_forecast(
     a few wild windows could do is bounded by the norm that gradients are clipped to.
     """
     name = model.normalization
-    evaluated = thinned(task.held_out, MOST_EVALUATED)
+    evaluated = subsample(task.held_out, MOST_EVALUATED)
     model.window_head.requires_grad_(False)
     for module in model.network.modules():
         if isinstance(module, nn.Dropout):
@@ -189,7 +189,7 @@ def _improve(
     on_epoch: Callable[[dict[str, float]], bool] | None,
 ) -> History:
     """Fine-tune with small steps, and go back to the start if no epoch was better than it."""
-    evaluated = thinned(task.held_out, MOST_EVALUATED)
+    evaluated = subsample(task.held_out, MOST_EVALUATED)
     if not len(evaluated):
         return []  # nothing could tell whether a step was an improvement
     start = copy.deepcopy(model.state_dict())
@@ -211,7 +211,7 @@ def network_share(model: Forecast, task: Task, ridge: RidgeFit) -> float:
         return 0.5 if len(task.train) >= FEWEST_TRAINED else 0.0
     errors = dict.fromkeys(NETWORK_SHARES, 0.0)
     with torch.inference_mode():
-        for batch in task.batches(thinned(task.held_out, MOST_EVALUATED), model.normalization):
+        for batch in task.batches(subsample(task.held_out, MOST_EVALUATED), model.normalization):
             network = model(batch.context).double()
             linear = batch.context.window @ ridge.coef.T + ridge.intercept
             for share in errors:
@@ -243,10 +243,10 @@ def _start_at(model: Forecast, start: Tensor) -> None:
 
 
 def standardize_tokens(model: Forecast, task: Task) -> None:
-    """Learn centre and spread of the tokens for a head that starts at zero."""
+    """Learn centre and std of the tokens for a head that starts at zero."""
     with torch.inference_mode():
-        batch = task.batch(thinned(task.train, MOST_STANDARDIZED), model.normalization)
+        batch = task.batch(subsample(task.train, MOST_STANDARDIZED), model.normalization)
         tokens = model.tokens(batch.context.standard.float(), batch.context.observed)
-    spread = tokens.std(0, correction=0)
+    std = tokens.std(0, correction=0)
     model.center = tokens.mean(0).clone()
-    model.spread = spread.masked_fill(spread <= 1e-6 * tokens.abs().amax(0), 1).clone()
+    model.std = std.masked_fill(std <= 1e-6 * tokens.abs().amax(0), 1).clone()

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data import Rows
+from ..data import WindowDataset
 from ..nn.masking import MaskFunction, mask_function, masked_views
+from ..nn.micro_batches import worker_threads
 from ..nn.model import Objective, SimMTM
-from ..nn.parts import worker_threads
 from .loop import History, Plan, train
 
 _ONE_AT_A_TIME = threading.RLock()
@@ -36,7 +36,7 @@ class Pretraining:
     mask_ratio, mask_length, n_masks
         Arguments of `masked_views`.
     max_length : int or None
-        Longest row, see `Rows`.
+        Longest row, see `WindowDataset`.
     plan : Plan
     validation_fraction : float
         Share of the rows that is held out; none where that would be fewer than two.
@@ -93,7 +93,7 @@ def split_rows(n_rows: int, validation_fraction: float, seed: int) -> tuple[Tens
 
 def pretrain(
     network: SimMTM,
-    rows: Rows,
+    rows: WindowDataset,
     settings: Pretraining,
     *,
     compile: bool = False,

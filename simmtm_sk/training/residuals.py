@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.windows import Index, thinned
+from ..data.forecast_windows import Index, subsample
 from ..nn.forecast import Forecast
 from .task import Task
 
@@ -31,7 +31,7 @@ def residuals(model: Forecast, task: Task) -> tuple[Tensor, Index]:
     in both directions: what a head gets wrong on its own training windows would be too little.
     """
     held_out = len(task.held_out) > 0
-    index = thinned(task.held_out if held_out else task.train, MOST_RESIDUALS)
+    index = subsample(task.held_out if held_out else task.train, MOST_RESIDUALS)
     found = []
     with torch.inference_mode():
         for batch in task.batches(index, model.normalization):
@@ -92,7 +92,7 @@ def pooled_errors(errors: Tensor) -> Tensor:
     relative = (errors / scale.masked_fill(scale == 0, 1))[observed]
     if not len(relative):
         return errors
-    chosen = relative[torch.as_tensor(thinned(np.arange(len(relative)), MOST_RESIDUALS // 2))]
+    chosen = relative[torch.as_tensor(subsample(np.arange(len(relative)), MOST_RESIDUALS // 2))]
     return torch.cat([chosen, -chosen])[:, None] * scale
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import joblib
 from torch import Tensor
 
-from ..data import Rows
+from ..data import WindowDataset
 from ..nn.model import SimMTM
 from .loop import History
 from .pretraining import Pretraining, pretrain
@@ -18,7 +18,7 @@ from .pretraining import Pretraining, pretrain
 
 def run(
     network: SimMTM,
-    rows: Rows,
+    rows: WindowDataset,
     settings: Pretraining,
     values: Any,
     *,
@@ -91,7 +91,7 @@ class _UnfinishedError(Exception):
 def _complete_run(
     name: str | None,
     network: SimMTM,
-    rows: Rows,
+    rows: WindowDataset,
     settings: Pretraining,
     options: dict[str, Any],
 ) -> tuple[dict[str, Tensor], History]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data.windows import Index, Windows
+from ..data.forecast_windows import ForecastWindows, Index
 from ..nn.forecast import Normalized, normalized
 from ..nn.normalization import interpolated
 
@@ -25,28 +25,29 @@ class Task:
 
     Attributes
     ----------
-    windows : Windows
-    spread : ndarray, shape (n_series,)
+    windows : ForecastWindows
+    series_std : ndarray, shape (n_series,)
         Unit in which errors of each series count.
     train, held_out : ndarray of int
         Numbers of windows. ``held_out`` is empty where there are too few.
     """
 
-    windows: Windows
-    spread: NDArray[np.float64]
+    windows: ForecastWindows
+    series_std: NDArray[np.float64]
     train: Index
     held_out: Index
 
     def batch(self, index: Index, normalization: str) -> Batch:
         """Gather windows and normalise them."""
         series, origin = self.windows.series[index], self.windows.origin[index]
-        context = self.windows.contexts(series, origin)
         target = self.windows.targets(series, origin)
-        parts = normalized(context, normalization)
-        unit = parts.scale.masked_fill(parts.scale == 0, 1)
-        observed = ~target.isnan() & (parts.scale > 0)
-        relative = parts.scale / torch.as_tensor(self.spread[series], device=target.device)[:, None]
-        return Batch(parts, (target - parts.center) / unit, observed, relative)
+        context = normalized(self.windows.contexts(series, origin), normalization)
+        unit = context.scale.masked_fill(context.scale == 0, 1)
+        observed = ~target.isnan() & (context.scale > 0)
+        relative = (
+            context.scale / torch.as_tensor(self.series_std[series], device=target.device)[:, None]
+        )
+        return Batch(context, (target - context.center) / unit, observed, relative)
 
     def batches(self, index: Index, normalization: str) -> Iterator[Batch]:
         """Gather windows batch by batch."""
@@ -58,8 +59,8 @@ class Task:
 
         Each series is split by its own time.
         """
-        first = np.full(len(self.spread), np.iinfo(np.intp).max)
-        last = np.zeros(len(self.spread), np.intp)
+        first = np.full(len(self.series_std), np.iinfo(np.intp).max)
+        last = np.zeros(len(self.series_std), np.intp)
         series, origin = self.windows.series[index], self.windows.origin[index]
         np.minimum.at(first, series, origin)
         np.maximum.at(last, series, origin)

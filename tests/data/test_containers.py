@@ -247,7 +247,7 @@ def test_a_memmap_stays_on_disk_whatever_its_dtype(tmp_path, dtype):
     for given, expected in ((file, X), (file[1:, :1], X[1:, :1]), (file[:, 1], X[:, 1:])):
         values = panel_values(given)
         assert isinstance(values, MappedPanel)
-        assert np.shares_memory(values.parts[0], file)
+        assert np.shares_memory(values.arrays[0], file)
         in_memory = panel_values(expected)
         assert values.dtype == values[:2].dtype == in_memory.dtype
         assert in_memory.dtype == (np.float32 if dtype in ("f4", ">f4") else np.float64)
@@ -284,7 +284,7 @@ def test_arrays_of_several_series_follow_one_another(tmp_path):
                 np.testing.assert_array_equal(values[start:stop], expected[start:stop])
         by_channel = values.reshape(-1, 1, 6)
         np.testing.assert_array_equal(by_channel, expected.reshape(-1, 1, 6))
-        assert np.shares_memory(by_channel.parts[0], files[0])
+        assert np.shares_memory(by_channel.arrays[0], files[0])
 
 
 def test_dtypes_of_several_arrays(tmp_path):

@@ -37,7 +37,7 @@ def rows(n_rows, n_channels, length, seed=0, share=0.7):
     return values.masked_fill(~visible, 0), visible
 
 
-def level(n_rows, n_channels, seed=0):
+def instance_stats(n_rows, n_channels, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(n_rows, 2 * n_channels, generator=generator, dtype=torch.float64)
 
@@ -56,7 +56,7 @@ def _no_gradients():
 @pytest.mark.parametrize("length", [4, 5, 31, 64])
 def test_one_layer_of_tokens_after_another(name, length):
     network, n_channels = build(name)
-    layers = network(*rows(3, n_channels, length), None, level(3, n_channels))
+    layers = network(*rows(3, n_channels, length), None, instance_stats(3, n_channels))
     n_tokens = math.ceil(length / network.patch_length)
     assert [tuple(x.shape) for x in layers] == [(3, n_tokens, network.d_model)] * N_LAYERS[name]
     for before, after in itertools.pairwise(layers):
@@ -67,7 +67,7 @@ def test_one_layer_of_tokens_after_another(name, length):
 def test_any_length_with_the_same_parameters(name):
     network, n_channels = build(name)
     for length in (1, 2, 3, 7, 1_000):
-        layers = network(*rows(2, n_channels, length), None, level(2, n_channels))
+        layers = network(*rows(2, n_channels, length), None, instance_stats(2, n_channels))
         assert all(bool(x.isfinite().all()) for x in layers)
         assert layers[-1].shape[1] == math.ceil(length / network.patch_length)
     # the length that it is built for is no size of any weight
@@ -86,7 +86,7 @@ def test_padding_changes_nothing(name, length):
     within[1, length:] = False
     visible[1, :, length:] = False
     values = values.masked_fill(~visible, 0)
-    taken = level(3, n_channels)
+    taken = instance_stats(3, n_channels)
     padded = network(values, visible, within, taken)
     alone = network(values[1:2, :, :length], visible[1:2, :, :length], None, taken[1:2])
     n_tokens = math.ceil(length / network.patch_length)
@@ -101,7 +101,7 @@ def test_padding_changes_nothing(name, length):
 def test_rows_do_not_see_one_another(name):
     network, n_channels = build(name)
     values, visible = rows(5, n_channels, 26)
-    taken = level(5, n_channels)
+    taken = instance_stats(5, n_channels)
     together = network(values, visible, None, taken)
     for i in range(5):
         alone = network(values[i : i + 1], visible[i : i + 1], None, taken[i : i + 1])
@@ -116,7 +116,7 @@ def test_a_hidden_point_is_no_average_point(name):
     values[..., 8:12] = 0
     hidden = visible.clone()
     hidden[..., 8:12] = False
-    taken = level(1, n_channels)
+    taken = instance_stats(1, n_channels)
     seen, unseen = (network(values, shown, None, taken)[0] for shown in (visible, hidden))
     assert not seen.allclose(unseen, atol=1e-3)
 
@@ -128,10 +128,10 @@ def test_a_hidden_patch_is_one_token(name, patch):
     first, second = (0, 2), (1, 4)  # (row, patch)
     for row, token in (first, second):
         visible[row, :, token * patch : (token + 1) * patch] = False
-    taken = level(2, 1)
+    taken = instance_stats(2, 1)
     embedded = network(values.masked_fill(~visible, 0), visible, None, taken)[0]
     embedded = embedded - sinusoidal_positions(embedded.shape[1], 8, embedded)
-    embedded = embedded - network.level(taken)[:, None]
+    embedded = embedded - network.stats_embedding(taken)[:, None]
     near(embedded[first], embedded[second])
     assert not embedded[0, 0].allclose(embedded[first])
 
@@ -141,7 +141,7 @@ def test_the_last_patch_is_filled_with_hidden_points():
     values, visible = rows(2, 1, 24)
     visible[..., 22:] = False
     values = values.masked_fill(~visible, 0)
-    taken = level(2, 1)
+    taken = instance_stats(2, 1)
     cut = network(values[..., :22], visible[..., :22], None, taken)[-1]
     near(cut, network(values, visible, None, taken)[-1])
 
@@ -154,12 +154,12 @@ def test_level_is_added_to_every_token_of_its_series_alone(name):
     within[1, 9:] = False
     visible &= within[:, None]
     values = values.masked_fill(~visible, 0)
-    taken = level(3, n_channels)
+    taken = instance_stats(3, n_channels)
     changed = taken.clone()
-    changed[1] = level(1, n_channels, seed=1)[0]
+    changed[1] = instance_stats(1, n_channels, seed=1)[0]
     before, after = (network(values, visible, within, x) for x in (taken, changed))
     n_tokens = math.ceil(9 / network.patch_length)
-    step = network.level.weight @ (changed - taken)[1]
+    step = network.stats_embedding.weight @ (changed - taken)[1]
     near((after[0] - before[0])[1, :n_tokens], step.expand(n_tokens, -1))
     for old, new in zip(before, after, strict=True):
         assert (new - old)[1, :n_tokens].abs().amax(-1).gt(1e-3).all()
@@ -169,9 +169,9 @@ def test_level_is_added_to_every_token_of_its_series_alone(name):
 @every_encoder
 def test_every_number_of_the_level_counts(name):
     network, n_channels = build(name)
-    inputs, taken = rows(1, n_channels, 16), level(1, n_channels)
+    inputs, taken = rows(1, n_channels, 16), instance_stats(1, n_channels)
     before = network(*inputs, None, taken)[-1]
-    assert network.level.in_features == 2 * n_channels
+    assert network.stats_embedding.in_features == 2 * n_channels
     for number in range(2 * n_channels):
         changed = taken.clone()
         changed[0, number] += 1.0
@@ -198,7 +198,7 @@ def test_receptive_field_of_convolutions_doubles_with_every_block():
     values, visible = rows(1, n_channels, 101, share=1.1)
     changed = values.clone()
     changed[0, 1, 50] += 1.0
-    taken = level(1, n_channels)
+    taken = instance_stats(1, n_channels)
     pairs = zip(*(network(x, visible, None, taken) for x in (values, changed)), strict=True)
     for layer, (before, after) in enumerate(pairs):
         reached = (before != after).any(-1)[0].nonzero()[:, 0]
@@ -222,7 +222,8 @@ def test_transformers_see_the_whole_series():
     embedded, _, last = (
         (a - b).abs().amax(-1)[0]
         for a, b in zip(
-            *(network(x, visible, None, level(1, 1)) for x in (values, changed)), strict=True
+            *(network(x, visible, None, instance_stats(1, 1)) for x in (values, changed)),
+            strict=True,
         )
     )
     assert (embedded[1:] == 0).all()
@@ -278,7 +279,9 @@ def test_positions(d_model):
 def test_positions_tell_equal_patches_apart():
     network, _ = build("patch")
     values, visible = rows(1, 1, 4, share=1.1)
-    embedded = network(values.repeat(1, 1, 3), visible.repeat(1, 1, 3), None, level(1, 1))[0][0]
+    embedded = network(values.repeat(1, 1, 3), visible.repeat(1, 1, 3), None, instance_stats(1, 1))[
+        0
+    ][0]
     near(embedded - embedded[:1], (p := sinusoidal_positions(3, 8, embedded)) - p[:1])
 
 
@@ -318,7 +321,7 @@ def test_dropout_acts_in_training_only(name):
     encoder = type(ENCODERS[name])(**{**ENCODERS[name].get_params(), "dropout": 0.5})
     network = encoder.build(n_channels=1, length=20).double()
     values, visible = rows(1, 1, 20)
-    train = [network.train()(values, visible, None, level(1, 1))[-1] for _ in range(2)]
-    predict = [network.eval()(values, visible, None, level(1, 1))[-1] for _ in range(2)]
+    train = [network.train()(values, visible, None, instance_stats(1, 1))[-1] for _ in range(2)]
+    predict = [network.eval()(values, visible, None, instance_stats(1, 1))[-1] for _ in range(2)]
     assert not train[0].allclose(train[1])
     assert predict[0].equal(predict[1])

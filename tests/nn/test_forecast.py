@@ -42,15 +42,15 @@ def model(encoder=ENCODERS["patch"], normalization="last", length=12, horizon=5)
         for parameter in made.parameters():
             torch.nn.init.normal_(parameter, std=0.5)
         made.center.normal_()
-        made.spread.uniform_(0.5, 2)
+        made.std.uniform_(0.5, 2)
     return made
 
 
 def forecast(made, context):
     """In the units of the context."""
-    parts = normalized(context, made.normalization)
+    context = normalized(context, made.normalization)
     with torch.no_grad():
-        return parts.center + made(parts) * parts.scale
+        return context.center + made(context) * context.scale
 
 
 # -- contexts -------------------------------------------------------------------------------------
@@ -65,18 +65,18 @@ def test_carried_forward_equals_pandas():
 
 @every_normalization
 def test_normalized_by_hand(normalization):
-    parts = normalized(GAPS, normalization)
+    context = normalized(GAPS, normalization)
     for i, row in enumerate(GAPS.numpy()):
         seen = row[~np.isnan(row)]
         filled = pd.Series(row).ffill().to_numpy()
         center = seen[-1] if normalization == "last" else seen.mean()
-        assert float(parts.center[i]) == pytest.approx(center)
-        assert float(parts.scale[i]) == pytest.approx(seen.std())
+        assert float(context.center[i]) == pytest.approx(center)
+        assert float(context.scale[i]) == pytest.approx(seen.std())
         window = np.nan_to_num((filled - center) / seen.std())
-        np.testing.assert_allclose(parts.window[i], window, atol=1e-12)
+        np.testing.assert_allclose(context.window[i], window, atol=1e-12)
         standard = np.where(np.isnan(row), 0, (row - seen.mean()) / seen.std())
-        np.testing.assert_allclose(parts.standard[i], standard, atol=1e-12)
-        np.testing.assert_array_equal(parts.observed[i], ~np.isnan(row))
+        np.testing.assert_allclose(context.standard[i], standard, atol=1e-12)
+        np.testing.assert_array_equal(context.observed[i], ~np.isnan(row))
 
 
 @every_normalization
@@ -85,12 +85,12 @@ def test_contexts_without_variation(normalization):
     context = torch.full((3, 12), 7.5, dtype=torch.float64)
     context[1, :-1] = torch.nan
     context[2] = torch.nan
-    parts = normalized(context, normalization)
-    assert parts.scale.flatten().tolist() == [0, 0, 0]
-    assert parts.center.flatten().tolist() == [7.5, 7.5, 0]
-    assert (parts.window == 0).all()
-    assert (parts.standard == 0).all()
-    assert parts.observed.sum(1).tolist() == [12, 1, 0]
+    context = normalized(context, normalization)
+    assert context.scale.flatten().tolist() == [0, 0, 0]
+    assert context.center.flatten().tolist() == [7.5, 7.5, 0]
+    assert (context.window == 0).all()
+    assert (context.standard == 0).all()
+    assert context.observed.sum(1).tolist() == [12, 1, 0]
 
 
 @every_normalization
@@ -98,9 +98,9 @@ def test_contexts_without_variation(normalization):
 def test_rounding_is_no_variation(normalization, offset):
     context = torch.full((1, 12), offset + 0.1, dtype=torch.float64)
     context[0, ::3] += torch.finfo(torch.float64).eps * abs(offset)
-    parts = normalized(context, normalization)
-    assert float(parts.scale) == 0
-    assert (parts.window == 0).all()
+    context = normalized(context, normalization)
+    assert float(context.scale) == 0
+    assert (context.window == 0).all()
 
 
 # -- forecasts ------------------------------------------------------------------------------------
@@ -129,30 +129,32 @@ def test_a_constant_context_is_continued(normalization):
 @every_encoder
 def test_the_forward_pass_by_hand(encoder):
     made = model(encoder, "mean")
-    parts = normalized(Y, "mean")
+    context = normalized(Y, "mean")
     with torch.no_grad():
-        layers = made.network.layers(parts.standard[:, None], parts.observed[:, None], None)
-        tokens = (layers[-1].flatten(1) - made.center) / made.spread
+        layers = made.network.layers(context.standard[:, None], context.observed[:, None], None)
+        tokens = (layers[-1].flatten(1) - made.center) / made.std
         expected = (
-            parts.window @ made.window_head.weight.T
+            context.window @ made.window_head.weight.T
             + made.window_head.bias
             + tokens @ made.token_head.weight.T
             + made.token_head.bias
         )
-        torch.testing.assert_close(made(parts), expected)
+        torch.testing.assert_close(made(context), expected)
 
 
 @every_encoder
 def test_missing_values_never_reach_the_tokens(encoder):
     """Whatever stands where nothing was observed."""
     made = model(encoder)
-    parts = normalized(GAPS, "last")
+    context = normalized(GAPS, "last")
     with torch.no_grad():
-        expected = made.tokens(parts.standard, parts.observed)
-        poisoned = torch.where(parts.observed, parts.standard, 1e9)
-        torch.testing.assert_close(made.tokens(poisoned, parts.observed), expected, rtol=0, atol=0)
+        expected = made.tokens(context.standard, context.observed)
+        poisoned = torch.where(context.observed, context.standard, 1e9)
+        torch.testing.assert_close(
+            made.tokens(poisoned, context.observed), expected, rtol=0, atol=0
+        )
         # but that it is missing is seen
-        whole = made.tokens(parts.standard, torch.ones_like(parts.observed))
+        whole = made.tokens(context.standard, torch.ones_like(context.observed))
         assert ((whole - expected).abs().amax(1) > 1e-6)[:4].all()
 
 
@@ -173,23 +175,23 @@ def test_many_tokens_are_averaged():
     """A point encoder of 48 points has 48 tokens; pairs of neighbours become 24."""
     made = model(ENCODERS["point"], length=48)
     assert made.token_head.in_features == 24 * 4
-    parts = normalized(torch.tensor(RNG.normal(size=(2, 48))), "last")
+    context = normalized(torch.tensor(RNG.normal(size=(2, 48))), "last")
     with torch.no_grad():
-        last = made.network.layers(parts.standard[:, None], parts.observed[:, None], None)[-1]
+        last = made.network.layers(context.standard[:, None], context.observed[:, None], None)[-1]
         expected = last.reshape(2, 24, 2, 4).mean(2).flatten(1)
-        torch.testing.assert_close(made.tokens(parts.standard, parts.observed), expected)
+        torch.testing.assert_close(made.tokens(context.standard, context.observed), expected)
 
 
 def test_dropout_is_of_tokens_alone_and_in_training_only():
-    made, parts = model(), normalized(Y, "last")
+    made, context = model(), normalized(Y, "last")
     with torch.no_grad():
-        assert torch.equal(made(parts), made(parts))
+        assert torch.equal(made(context), made(context))
         made.train()
         made.network.eval()
         torch.manual_seed(0)
-        assert not torch.equal(made(parts), made(parts))
+        assert not torch.equal(made(context), made(context))
         torch.nn.init.zeros_(made.token_head.weight)
-        assert torch.equal(made(parts), made(parts))
+        assert torch.equal(made(context), made(context))
 
 
 @pytest.mark.parametrize("period", [1, 3, 4, 11])

@@ -10,7 +10,7 @@ from simmtm_sk.nn.encoders import token_mask
 from simmtm_sk.nn.heads import pooled
 from simmtm_sk.nn.masking import geometric_mask, masked_views
 from simmtm_sk.nn.model import Objective, SimMTM
-from simmtm_sk.nn.normalization import levels as raw_levels
+from simmtm_sk.nn.normalization import instance_stats as raw_instance_stats
 from tests.reference import objective as slow
 from tests.reference.masking import levels, normalized
 
@@ -37,8 +37,8 @@ def build(name, objective=FULL, dtype=torch.float64):
     if dtype == torch.float64:  # in a float32 network the statistics of levels stay in float64
         network = network.double()
     with torch.no_grad():  # as if learned from training series like those of `batch`
-        network.level.center.copy_(torch.tensor([4.0] * n_channels + [1.0] * n_channels))
-        network.level.spread.copy_(torch.tensor([2.0] * n_channels + [0.3] * n_channels))
+        network.stats_scaler.center.copy_(torch.tensor([4.0] * n_channels + [1.0] * n_channels))
+        network.stats_scaler.std.copy_(torch.tensor([2.0] * n_channels + [0.3] * n_channels))
     return network, n_channels
 
 
@@ -61,8 +61,8 @@ def slow_losses(network, values, observed, within, views):
     for k, visible in enumerate([*observed, *views]):
         i = k % n_series
         row = normalized(values[i], visible)[None]
-        level = (levels(values[i][None], visible[None]) - network.level.center).div(
-            network.level.spread
+        level = (levels(values[i][None], visible[None]) - network.stats_scaler.center).div(
+            network.stats_scaler.std
         )
         z = network.backbone(row, visible[None], within[i : i + 1], level.clamp(-5, 5))[-1]
         n_tokens = -(-int(within[i].sum()) // network.patch_length)
@@ -214,7 +214,7 @@ def test_each_row_hears_the_level_of_its_own_visible_points(name):
     network.backbone.register_forward_hook(lambda _, arguments, __: heard.append(arguments[3]))
     network.layers(values.repeat(M, 1, 1), views, within.repeat(M, 1))
     raw = levels(values.repeat(M, 1, 1), views)
-    expected = (raw - network.level.center) / network.level.spread
+    expected = (raw - network.stats_scaler.center) / network.stats_scaler.std
     torch.testing.assert_close(heard[0], expected.clamp(-5, 5))
     assert not heard[0][:N].allclose(heard[0][N:])
 
@@ -226,7 +226,7 @@ def test_float32_network_keeps_the_digits_of_float64_data(offset):
     values, observed, within, _ = batch(n_channels)
 
     def represented(x):
-        network.level.fit(raw_levels(x, observed))
+        network.stats_scaler.fit(raw_instance_stats(x, observed))
         return network.layers(x, observed, within)[-1]
 
     expected = represented(values)
@@ -288,7 +288,7 @@ def test_filters_see_amplitudes_and_layers_do_not():
     network = with_level_weights(network, 0)  # which layers are told apart
     values, observed, within, _ = batch(2)
     values = values * torch.tensor([1.0, 5.0, 20.0], dtype=values.dtype)[:, None, None]
-    network.level.fit(raw_levels(values, observed))
+    network.stats_scaler.fit(raw_instance_stats(values, observed))
     network.fit_filters(values, observed, within)
     larger = values * torch.tensor([1.0, 1.0, 0.1], dtype=values.dtype)[:, None, None]
     shares, others = (network.filter_shares(x, observed, within) for x in (values, larger))

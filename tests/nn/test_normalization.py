@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simmtm_sk.nn.normalization import (
-    LevelScaler,
+    InstanceStatsScaler,
     interpolated,
     levels,
     normalize,
@@ -210,28 +210,28 @@ def random_levels(n=50, n_channels=2, dtype=torch.float64, offset=0.0):
 
 def test_scaler_equals_numpy():
     train, test = random_levels().split(25)
-    scaled = LevelScaler(2).double().fit(train)(test)
+    scaled = InstanceStatsScaler(2).double().fit(train)(test)
     expected = (test.numpy() - train.numpy().mean(0)) / train.numpy().std(0)
     np.testing.assert_allclose(scaled, expected.clip(-5, 5), rtol=1e-12)
 
 
 def test_scaler_is_the_identity_before_it_is_fitted():
     x = random_levels().clamp(-5, 5)
-    assert LevelScaler(2).double()(x).equal(x)
+    assert InstanceStatsScaler(2).double()(x).equal(x)
 
 
 def test_scaler_goes_no_further_than_five_spreads():
-    scaler = LevelScaler(1).fit(torch.tensor([[1.0, 0.0], [3.0, 2.0]]))
+    scaler = InstanceStatsScaler(1).fit(torch.tensor([[1.0, 0.0], [3.0, 2.0]]))
     far = torch.tensor([[1e30, -torch.inf], [6.5, -4.5], [7.0, -3.5]])
     assert scaler(far).tolist() == [[5.0, -5.0], [4.5, -5.0], [5.0, -4.5]]
 
 
 def test_scaler_travels_with_the_state():
     train, test = random_levels().split(25)
-    scaler = LevelScaler(2).fit(train)
+    scaler = InstanceStatsScaler(2).fit(train)
     assert list(scaler.state_dict()) == ["center", "spread", "scale"]
     assert not list(scaler.parameters())
-    copy = LevelScaler(2)
+    copy = InstanceStatsScaler(2)
     copy.load_state_dict(scaler.state_dict())
     assert copy(test).equal(scaler(test))
     assert copy.amplitudes(test).equal(scaler.amplitudes(test))
@@ -244,7 +244,7 @@ def test_levels_of_normalised_series_are_zeros(dtype):
     done = normalize(values, visible).to(dtype)
     level = levels(done, visible)
     assert level.any()
-    scaler = LevelScaler(2).to(dtype).fit(level)
+    scaler = InstanceStatsScaler(2).to(dtype).fit(level)
     assert (scaler(level) == 0).all()
     assert (scaler(random_levels(dtype=dtype)) == 0).all()  # ever after
 
@@ -255,7 +255,7 @@ def test_a_twentieth_of_the_series_own_scale_is_the_threshold(unit, share, kept)
     log_unit = np.log(unit)
     level = torch.tensor([[1 - share, log_unit - share], [1 + share, log_unit + share]]).double()
     level[:, 0] *= unit
-    scaled = LevelScaler(1).double().fit(level)(level)
+    scaled = InstanceStatsScaler(1).double().fit(level)(level)
     expected = [[-1.0, -1.0], [1.0, 1.0]] if kept else [[0.0, 0.0], [0.0, 0.0]]
     np.testing.assert_allclose(scaled, expected, rtol=1e-6)
 
@@ -263,21 +263,21 @@ def test_a_twentieth_of_the_series_own_scale_is_the_threshold(unit, share, kept)
 def test_what_missing_values_alone_could_do_is_no_level():
     """The second channel has nothing missing, its differences count."""
     level = torch.tensor([[0.9, 0.9, -0.1, -0.1], [1.1, 1.1, 0.1, 0.1]]).double()
-    scaled = LevelScaler(2).fit(level, torch.tensor([0.2, 0.0]))(level)
+    scaled = InstanceStatsScaler(2).fit(level, torch.tensor([0.2, 0.0]))(level)
     np.testing.assert_allclose(scaled, [[0.0, -1.0, 0.0, -1.0], [0.0, 1.0, 0.0, 1.0]], rtol=1e-6)
-    few = LevelScaler(2).fit(level, torch.tensor([0.08, 0.0]))(level)
+    few = InstanceStatsScaler(2).fit(level, torch.tensor([0.08, 0.0]))(level)
     np.testing.assert_allclose(few[1], [1.0, 1.0, 1.0, 1.0], rtol=1e-6)
 
 
 def test_missing_values_alone_make_no_level_foreign():
-    scaler = LevelScaler(1).fit(torch.zeros(20, 2))
+    scaler = InstanceStatsScaler(1).fit(torch.zeros(20, 2))
     gappy = drawn_levels(20, (0.0, 0.0), (0.25, 0.25))
     assert scaler.is_foreign(gappy)
     assert not scaler.is_foreign(gappy, torch.tensor([0.4]))
 
 
 def test_a_level_on_the_threshold_is_not_foreign_where_it_was_noise():
-    scaler = LevelScaler(1).fit(drawn_levels(30, (0.0, 0.0), (0.03, 0.03)))
+    scaler = InstanceStatsScaler(1).fit(drawn_levels(30, (0.0, 0.0), (0.03, 0.03)))
     assert not scaler.is_foreign(drawn_levels(30, (0.0, 0.0), (0.08, 0.08)))
 
 
@@ -288,7 +288,7 @@ def test_the_units_of_a_data_set_do_not_matter(unit):
 
     def scaled(x):
         level = levels(x, visible)
-        return LevelScaler(2).double().fit(level)(level)
+        return InstanceStatsScaler(2).double().fit(level)(level)
 
     torch.testing.assert_close(scaled(values * unit), scaled(values))
 
@@ -301,10 +301,10 @@ def test_one_channel_does_not_disturb_another(n_unobserved, constant):
     values = values * torch.linspace(0.5, 2, 10, dtype=torch.float64)[:, None, None]
     alone = values[:, :1]
     level = levels(alone, visible_all(alone))
-    expected = LevelScaler(1).double().fit(level)(level)
+    expected = InstanceStatsScaler(1).double().fit(level)(level)
     values[:n_unobserved, 1] = 4.0 if constant else torch.nan
     level = levels(values, ~values.isnan())
-    scaled = LevelScaler(2).double().fit(level)(level)
+    scaled = InstanceStatsScaler(2).double().fit(level)(level)
     assert scaled.isfinite().all()
     torch.testing.assert_close(scaled[:, [0, 2]], expected)
 
@@ -312,30 +312,34 @@ def test_one_channel_does_not_disturb_another(n_unobserved, constant):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_scaler_knows_a_single_series_and_constant_ones(dtype):
     one = random_levels(1, dtype=dtype)
-    assert (LevelScaler(2).to(dtype).fit(one)(one) == 0).all()
+    assert (InstanceStatsScaler(2).to(dtype).fit(one)(one) == 0).all()
     constant = torch.full((4, 1, 6), 3.0, dtype=dtype)
     level = levels(constant, visible_all(constant))
-    assert (LevelScaler(1).to(dtype).fit(level)(level) == 0).all()
+    assert (InstanceStatsScaler(1).to(dtype).fit(level)(level) == 0).all()
 
 
 @pytest.mark.parametrize("offset", [1e3, 1e6, 1.6e9])
 def test_float32_scaler_keeps_the_digits_of_float64_levels(offset):
     """Seconds since 1970 differ by days, not by rounding."""
     plain, shifted = random_levels(), random_levels(offset=offset)
-    expected = LevelScaler(2).fit(plain)(plain)
+    expected = InstanceStatsScaler(2).fit(plain)(plain)
     torch.testing.assert_close(
-        LevelScaler(2).fit(shifted)(shifted), expected, rtol=1e-4, atol=1e-4, check_dtype=False
+        InstanceStatsScaler(2).fit(shifted)(shifted),
+        expected,
+        rtol=1e-4,
+        atol=1e-4,
+        check_dtype=False,
     )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_scaler_works_in_float64_whatever_the_dtype_of_the_levels(dtype):
     level = random_levels(dtype=dtype)
-    scaler = LevelScaler(2).fit(level)
+    scaler = InstanceStatsScaler(2).fit(level)
     assert {x.dtype for x in scaler.state_dict().values()} == {torch.float64}
     expected = level.double().numpy()
     np.testing.assert_allclose(scaler.center, expected.mean(0), rtol=1e-12)
-    np.testing.assert_allclose(scaler.spread, expected.std(0), rtol=1e-12)
+    np.testing.assert_allclose(scaler.std, expected.std(0), rtol=1e-12)
     assert scaler(level).dtype == torch.float64
 
 
@@ -348,31 +352,31 @@ def with_unknown(level, seed=3, share=0.3):
 
 def test_scaler_is_fitted_to_known_levels_alone():
     level = with_unknown(random_levels(n_channels=3))
-    scaler = LevelScaler(3).fit(level)
+    scaler = InstanceStatsScaler(3).fit(level)
     known = level.numpy()
     assert 0 < np.isnan(known).sum() < known.size
     np.testing.assert_allclose(scaler.center, np.nanmean(known, 0), rtol=1e-12)
-    np.testing.assert_allclose(scaler.spread, np.nanstd(known, 0), rtol=1e-12)
+    np.testing.assert_allclose(scaler.std, np.nanstd(known, 0), rtol=1e-12)
 
 
 def test_unknown_levels_become_zero_and_known_ones_do_not_notice():
     level = random_levels(n_channels=3)
-    scaler = LevelScaler(3).fit(level)
+    scaler = InstanceStatsScaler(3).fit(level)
     unknown = with_unknown(level)
     expected = scaler(level).masked_fill(unknown.isnan(), 0)
     assert scaler(unknown).equal(expected)
-    assert LevelScaler(3)(unknown).equal(unknown.nan_to_num(0).clamp(-5, 5))
+    assert InstanceStatsScaler(3)(unknown).equal(unknown.nan_to_num(0).clamp(-5, 5))
 
 
 def test_a_channel_never_seen_in_fit_is_zero_ever_after():
     level = random_levels()
     seen = level.clone()
     seen[:, [1, 3]] = torch.nan
-    scaler = LevelScaler(2).fit(seen)
+    scaler = InstanceStatsScaler(2).fit(seen)
     assert all(x.isnan().sum() == 0 for x in scaler.state_dict().values())
     scaled = scaler(level)
     assert (scaled[:, [1, 3]] == 0).all()
-    expected = LevelScaler(1).fit(level[:, [0, 2]])(level[:, [0, 2]])
+    expected = InstanceStatsScaler(1).fit(level[:, [0, 2]])(level[:, [0, 2]])
     torch.testing.assert_close(scaled[:, [0, 2]], expected)
 
 
@@ -386,10 +390,10 @@ def test_the_threshold_is_the_median_over_varying_observed_rows(dtype, share, ke
     values[:3, 0] = scale * torch.tensor([-1.0, 1.0], dtype=dtype)
     values[3:] = 0.0 if rest == "constant" else torch.nan
     level = levels(values, ~values.isnan())
-    # means with a spread of `share` median scales; those of unobserved rows stay unknown
+    # means with a std of `share` median scales; those of unobserved rows stay unknown
     signs = torch.tensor([1.0, -1.0, 0.0], dtype=dtype).repeat(4)
     level[:, 0] += 4 * share * 1.5**0.5 * signs
-    scaled = LevelScaler(1).fit(level)(level)[:, 0]
+    scaled = InstanceStatsScaler(1).fit(level)(level)[:, 0]
     known = ~level[:, 0].isnan()
     expected = (1.5**0.5 * signs).double().masked_fill(~known, 0) * kept
     torch.testing.assert_close(scaled, expected, rtol=1e-5, atol=1e-5)
@@ -399,17 +403,17 @@ def test_the_threshold_is_the_median_over_varying_observed_rows(dtype, share, ke
 def test_scaled_levels_of_any_size_are_finite(size):
     values, visible = random_case((10, 2, 13))
     level = levels(values * size, visible)
-    assert LevelScaler(2).fit(level)(level).isfinite().all()
+    assert InstanceStatsScaler(2).fit(level)(level).isfinite().all()
 
 
 # -- levels of other data -------------------------------------------------------------------------
 
 
-def drawn_levels(n, center, spread, seed=0):
+def drawn_levels(n, center, std, seed=0):
     """Of one channel: a mean and a log scale for every series."""
     draw = torch.Generator().manual_seed(seed)
     noise = torch.randn(n, 2, generator=draw, dtype=torch.float64)
-    return torch.tensor(center, dtype=torch.float64) + noise * torch.tensor(spread)
+    return torch.tensor(center, dtype=torch.float64) + noise * torch.tensor(std)
 
 
 @pytest.mark.parametrize(
@@ -422,15 +426,15 @@ def drawn_levels(n, center, spread, seed=0):
         ((1.0, 0.0), (0.3, 1.0), True),  # within a small part of the means
     ],
 )
-def test_levels_are_foreign_where_they_would_say_little(center, spread, foreign):
-    scaler = LevelScaler(1).fit(drawn_levels(200, (1.0, 0.0), (2.0, 1.0)))
-    assert scaler.is_foreign(drawn_levels(50, center, spread, seed=1)) is foreign
-    assert not scaler.is_foreign(drawn_levels(9, center, spread, seed=1))
+def test_levels_are_foreign_where_they_would_say_little(center, std, foreign):
+    scaler = InstanceStatsScaler(1).fit(drawn_levels(200, (1.0, 0.0), (2.0, 1.0)))
+    assert scaler.is_foreign(drawn_levels(50, center, std, seed=1)) is foreign
+    assert not scaler.is_foreign(drawn_levels(9, center, std, seed=1))
 
 
 def test_levels_that_were_noise_and_now_vary_are_foreign():
     normalised = torch.zeros(30, 2, dtype=torch.float64) + 1e-9 * drawn_levels(30, (0, 0), (1, 1))
-    scaler = LevelScaler(1).fit(normalised)
+    scaler = InstanceStatsScaler(1).fit(normalised)
     assert not scaler.is_foreign(normalised[:20] * 3)
     assert scaler.is_foreign(drawn_levels(20, (0.0, 0.0), (1.0, 1.0)))
 
@@ -463,9 +467,9 @@ def test_amplitudes_are_scales_in_units_of_the_usual_one():
     draw = np.random.default_rng(0)
     logs = np.log([[1.0, 50.0]]) + draw.normal(0, 0.5, (31, 2))
     level = torch.tensor(np.hstack([draw.normal(size=(31, 2)), logs]))
-    amplitudes = LevelScaler(2).fit(level).amplitudes(level)
+    amplitudes = InstanceStatsScaler(2).fit(level).amplitudes(level)
     np.testing.assert_allclose(amplitudes, np.exp(logs - np.median(logs, axis=0)))
-    unknown = LevelScaler(2).fit(level).amplitudes(torch.full((1, 4), torch.nan))
+    unknown = InstanceStatsScaler(2).fit(level).amplitudes(torch.full((1, 4), torch.nan))
     assert unknown.tolist() == [[1.0, 1.0]]
 
 
@@ -473,9 +477,9 @@ def test_scales_that_differ_by_noise_alone_are_one_amplitude():
     """As in archives whose series are all normalised, up to rounding."""
     draw = np.random.default_rng(0)
     level = torch.tensor(np.hstack([draw.normal(size=(20, 1)), draw.normal(0, 0.01, (20, 1))]))
-    assert (LevelScaler(1).fit(level).amplitudes(level) == 1).all()
+    assert (InstanceStatsScaler(1).fit(level).amplitudes(level) == 1).all()
 
 
 def test_one_amplitude_before_fit():
     level = torch.tensor([[0.0, 0.0]])
-    assert LevelScaler(1).amplitudes(level).item() == 1
+    assert InstanceStatsScaler(1).amplitudes(level).item() == 1

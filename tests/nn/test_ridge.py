@@ -40,14 +40,14 @@ def test_means_and_spread_are_those_of_the_rows():
     np.testing.assert_allclose(center, np.average(X, axis=0, weights=WEIGHT))
     np.testing.assert_allclose(mean, np.average(Y, axis=0, weights=WEIGHT))
     variance = np.average((X - center.numpy()) ** 2, axis=0, weights=WEIGHT)
-    np.testing.assert_allclose(moments().spread(), variance**0.5)
+    np.testing.assert_allclose(moments().std(), variance**0.5)
     assert float(moments().total) == pytest.approx(WEIGHT.sum())
 
 
 def test_a_constant_feature_has_no_spread():
     for value in (0.0, 1.0, 1e8, 1 / 3):
         x = np.c_[X[:, :1], np.full(40, value)]
-        spread = moments(x).spread().tolist()
+        spread = moments(x).std().tolist()
         assert spread[0] > 0.1
         assert spread[1] == 0
 

@@ -38,7 +38,7 @@ def fitted(encoder, **params):
     return SimMTMTransformer(encoder=ENCODERS[encoder], **given).fit(X)
 
 
-def supervised(transformer, center, spread, dropout=0.0, n_outputs=N_OUTPUTS):
+def supervised(transformer, center, std, dropout=0.0, n_outputs=N_OUTPUTS):
     torch.manual_seed(0)
     return Supervised(
         transformer.network_,
@@ -46,7 +46,7 @@ def supervised(transformer, center, spread, dropout=0.0, n_outputs=N_OUTPUTS):
         transformer.layers == "all",
         2 if transformer._any_channels() else 1,
         center,
-        spread,
+        std,
         n_outputs,
         dropout,
     )
@@ -66,7 +66,7 @@ def scores_of(model, transformer, values):
 
 def expected_scores(model, embedding):
     weight, bias = model.head.weight.detach(), model.head.bias.detach()
-    return (embedding - model.center) / model.spread @ weight.T + bias
+    return (embedding - model.center) / model.std @ weight.T + bias
 
 
 @pytest.mark.parametrize("max_length", [None, 8], ids=["whole", "windows"])

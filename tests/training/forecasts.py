@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import Ridge
 
 from simmtm_sk import PatchEncoder
-from simmtm_sk.data.windows import Windows
+from simmtm_sk.data.forecast_windows import ForecastWindows
 from simmtm_sk.nn.forecast import NORMALIZATIONS, Forecast, seasonal_mean
 from simmtm_sk.nn.model import Objective, SimMTM
 from simmtm_sk.training import forecasting
@@ -33,7 +33,7 @@ def seasons(n=120, n_series=2, noise=0.2, seed=0):
 
 def task(series=None, fraction=0.25, context_length=CONTEXT, horizon=HORIZON):
     series = seasons() if series is None else series
-    windows = Windows(series, context_length, horizon)
+    windows = ForecastWindows(series, context_length, horizon)
     spread = np.array([max(np.nanstd(one), 1e-9) for one in series])
     return Task(windows, spread, *windows.split(fraction))
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from simmtm_sk import ConvEncoder, SimMTMTransformer
-from simmtm_sk.data import Rows
+from simmtm_sk.data import WindowDataset
 from simmtm_sk.nn.supervised import Supervised
 from simmtm_sk.training.finetuning import cross_entropy, finetune, squared_error
 from simmtm_sk.training.loop import Plan
@@ -71,7 +71,7 @@ def plan(**changes):
 
 
 def run(model, transformer, values=X, target=y, held_out=NOBODY, loss=None, **changes):
-    rows = Rows(values, changes.pop("max_length", None))
+    rows = WindowDataset(values, changes.pop("max_length", None))
     options = {k: changes.pop(k) for k in ("on_epoch",) if k in changes}
     extra = fixed(transformer, values)
     loss = cross_entropy(CERTAIN, torch.ones(2)) if loss is None else loss
@@ -144,7 +144,7 @@ def test_the_criterion_is_the_loss_of_held_out_series(transformer):
     """Their mean, although they come in batches of unequal size."""
     model, held_out = model_of(transformer), torch.tensor([0, 3, 8, 9, 20])
     history, _ = run(model, transformer, held_out=held_out, batch_size=2, n_epochs=1)
-    batch = Rows(X).gather(held_out)
+    batch = WindowDataset(X).gather(held_out)
     with torch.no_grad():
         scores = model(*batch, torch.arange(5), fixed(transformer, X)[held_out])
     expected = F.cross_entropy(scores, y[held_out]).item()

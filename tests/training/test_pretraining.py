@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from simmtm_sk import ConvEncoder
-from simmtm_sk.data import Rows
-from simmtm_sk.inference import all_levels
+from simmtm_sk.data import WindowDataset
+from simmtm_sk.inference import panel_instance_stats
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.nn.model import Objective
 from simmtm_sk.training.loop import Plan
@@ -41,8 +41,10 @@ def settings(**changes):
 
 def run(chosen, values=X, levels_of=None, **options):
     network = chosen.network(values.shape[1], values.shape[2])
-    network.level.fit(all_levels(values if levels_of is None else levels_of))
-    history, complete = pretrain(network, Rows(values, chosen.max_length), chosen, **options)
+    network.stats_scaler.fit(panel_instance_stats(values if levels_of is None else levels_of))
+    history, complete = pretrain(
+        network, WindowDataset(values, chosen.max_length), chosen, **options
+    )
     assert complete
     return network, history
 
@@ -236,7 +238,7 @@ def test_the_result_says_whether_training_came_to_its_end():
     for stop_after, complete in ((2, False), (9, True)):
         network = settings().network(1, 16)
         stop = lambda record, n=stop_after: record["epoch"] == n  # noqa: E731
-        history, ended = pretrain(network, Rows(X), settings(), on_epoch=stop)
+        history, ended = pretrain(network, WindowDataset(X), settings(), on_epoch=stop)
         assert ended is complete
         assert history[-1]["epoch"] == min(stop_after, 3)
 
@@ -246,7 +248,7 @@ def test_zero_epochs_leave_the_initial_weights():
     network, history = run(chosen)
     assert history == []
     initial = chosen.network(1, 16)
-    initial.level.fit(all_levels(X))
+    initial.level.fit(panel_instance_stats(X))
     assert same_bits(network, initial)
     assert not network.training
 

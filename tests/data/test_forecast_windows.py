@@ -6,7 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simmtm_sk.data.windows import Windows, observed_length, thinned, training_length
+from simmtm_sk.data.forecast_windows import (
+    ForecastWindows,
+    observed_length,
+    subsample,
+    training_length,
+)
 
 
 def ragged(lengths, missing=0.0, trailing=0):
@@ -48,7 +53,7 @@ sizes = {"context_length": st.integers(2, 12), "horizon": st.integers(1, 9)}
 )
 def test_pairs_equal_a_loop(lengths, missing, trailing, context_length, horizon):
     series = ragged(lengths, missing, trailing)
-    windows = Windows(series, context_length, horizon)
+    windows = ForecastWindows(series, context_length, horizon)
     expected = by_loop(series, context_length, horizon)
     assert len(windows) == len(expected)
     assert windows.series.tolist() == [pair[0] for pair in expected]
@@ -63,7 +68,7 @@ def test_pairs_equal_a_loop(lengths, missing, trailing, context_length, horizon)
 
 def test_any_origin_can_be_asked_for():
     """Also those that begin no pair: next to the start, and behind the end."""
-    windows = Windows([np.arange(1.0, 5.0), np.arange(9.0, 12.0)], 3, 2)
+    windows = ForecastWindows([np.arange(1.0, 5.0), np.arange(9.0, 12.0)], 3, 2)
     series, origin = np.array([1, 0, 0]), np.array([3, 1, 4])
     nan = np.nan
     np.testing.assert_array_equal(
@@ -81,7 +86,7 @@ def test_any_origin_can_be_asked_for():
 )
 def test_nothing_held_out_is_trained_on(lengths, trailing, fraction, context_length, horizon):
     series = ragged(lengths, 0.3, trailing)
-    windows = Windows(series, context_length, horizon)
+    windows = ForecastWindows(series, context_length, horizon)
     train, held_out = windows.split(fraction)
     assert len(train)
     if not len(held_out):
@@ -104,7 +109,7 @@ def test_nothing_held_out_is_trained_on(lengths, trailing, fraction, context_len
 
 
 def test_the_split_by_hand():
-    windows = Windows([np.arange(20.0)], context_length=4, horizon=3)
+    windows = ForecastWindows([np.arange(20.0)], context_length=4, horizon=3)
     train, held_out = windows.split(0.25)  # 15 points, 5 points
     assert windows.origin[train].tolist() == list(range(4, 13))
     assert windows.origin[held_out].tolist() == [15, 16, 17]
@@ -113,7 +118,7 @@ def test_the_split_by_hand():
 def test_without_a_whole_window_on_either_side_everything_is_for_training():
     series = [np.arange(20.0)]
     for horizon, fraction in ((6, 0.25), (3, 0.0), (12, 0.5)):
-        windows = Windows(series, 4, horizon)
+        windows = ForecastWindows(series, 4, horizon)
         train, held_out = windows.split(fraction)
         assert train.tolist() == list(range(len(windows)))
         assert held_out.tolist() == []
@@ -121,7 +126,7 @@ def test_without_a_whole_window_on_either_side_everything_is_for_training():
 
 def test_missing_values_at_the_end_are_not_what_is_held_out():
     values = np.r_[np.arange(20.0), np.full(30, np.nan)]
-    padded, plain = (Windows([one], 4, 3) for one in (values, values[:20]))
+    padded, plain = (ForecastWindows([one], 4, 3) for one in (values, values[:20]))
     assert padded.origin.tolist() == plain.origin.tolist()
     for one, other in zip(padded.split(0.25), plain.split(0.25), strict=True):
         assert one.tolist() == other.tolist()
@@ -143,9 +148,9 @@ def test_part_to_train_on():
 
 def test_thinned_is_evenly_spaced_and_keeps_both_ends():
     index = np.arange(5, 1005)
-    kept = thinned(index, 7)
+    kept = subsample(index, 7)
     assert len(kept) == 7
     assert kept[[0, -1]].tolist() == [5, 1004]
     assert np.ptp(np.diff(kept)) <= 1
-    np.testing.assert_array_equal(thinned(index, 1000), index)
-    np.testing.assert_array_equal(thinned(index[:0], 3), index[:0])
+    np.testing.assert_array_equal(subsample(index, 1000), index)
+    np.testing.assert_array_equal(subsample(index[:0], 3), index[:0])

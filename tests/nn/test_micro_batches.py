@@ -1,4 +1,4 @@
-"""Encoding in parts: the numbers of the whole, the same bits on any threads, bounded memory."""
+"""Micro-batches: the numbers of the whole, same bits on any threads, bounded memory."""
 
 import threading
 
@@ -6,19 +6,19 @@ import pytest
 import torch
 from torch import nn
 
-from simmtm_sk.nn import parts
-from simmtm_sk.nn.parts import in_parts, in_threads, worker_threads
+from simmtm_sk.nn import micro_batches
+from simmtm_sk.nn.micro_batches import in_micro_batches, in_threads, worker_threads
 from tests.small import torch_threads
 
 N_ROWS, WIDTH = 11, 6
 
 
 @pytest.fixture(params=["kept", "encoded again"])
-def small_parts(request, monkeypatch):
-    """Four parts of `N_ROWS` rows; those of the whole kept for backward, or not."""
-    monkeypatch.setattr(parts, "PART", -(-N_ROWS * WIDTH // 4))
+def small_micro_batches(request, monkeypatch):
+    """Four micro-batches of `N_ROWS` rows; those of the whole kept for backward, or not."""
+    monkeypatch.setattr(micro_batches, "MICRO_BATCH", -(-N_ROWS * WIDTH // 4))
     if request.param == "encoded again":
-        monkeypatch.setattr(parts, "KEPT", N_ROWS * WIDTH - 1)
+        monkeypatch.setattr(micro_batches, "KEPT", N_ROWS * WIDTH - 1)
 
 
 def network(dropout=0.0, dtype=torch.float64):
@@ -41,13 +41,13 @@ def results_and_gradients(module, x, n_threads=1, calls=None):
         return h, h.square().sum(1)
 
     with torch_threads(n_threads), worker_threads():
-        h, energy = in_parts(run, N_ROWS, N_ROWS * WIDTH, module)
+        h, energy = in_micro_batches(run, N_ROWS, N_ROWS * WIDTH, module)
         loss = (h.flatten() @ torch.linspace(-1, 2, h.numel(), dtype=h.dtype)) + energy.prod()
         gradients = torch.autograd.grad(loss, list(module.parameters()))
     return [h.detach(), energy.detach(), *gradients]
 
 
-def test_the_same_numbers_as_in_one_piece(small_parts):
+def test_the_same_numbers_as_in_one_piece(small_micro_batches):
     module, x = network(), data()
     h = module(x)
     energy = h.square().sum(1)
@@ -60,22 +60,22 @@ def test_the_same_numbers_as_in_one_piece(small_parts):
 
 
 @pytest.mark.parametrize(
-    ("layer_size", "device", "n_parts"),
+    ("layer_size", "device", "n_micro_batches"),
     [
-        (parts.PART // 2 - 1, "cpu", 1),
-        (parts.PART // 2, "cpu", 2),
-        (2 * parts.PART, "cpu", 2),
-        (2 * parts.PART + 1, "cpu", 4),
-        (parts.KEPT, "cuda", 1),
-        (parts.KEPT + 1, "cuda", 2),
+        (micro_batches.MICRO_BATCH // 2 - 1, "cpu", 1),
+        (micro_batches.MICRO_BATCH // 2, "cpu", 2),
+        (2 * micro_batches.MICRO_BATCH, "cpu", 2),
+        (2 * micro_batches.MICRO_BATCH + 1, "cpu", 4),
+        (micro_batches.KEPT, "cuda", 1),
+        (micro_batches.KEPT + 1, "cuda", 2),
     ],
 )
-def test_the_number_of_parts_follows_from_the_size(layer_size, device, n_parts):
-    assert parts._number_of_parts(layer_size, device) == n_parts
+def test_the_number_of_parts_follows_from_the_size(layer_size, device, n_micro_batches):
+    assert micro_batches._number_of_micro_batches(layer_size, device) == n_micro_batches
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
-def test_the_same_bits_on_any_number_of_threads(small_parts, dropout):
+def test_the_same_bits_on_any_number_of_threads(small_micro_batches, dropout):
     module, x = network(dropout, torch.float32), data(torch.float32)
     all_results = []
     for n_threads in (1, 2, 4):
@@ -87,10 +87,10 @@ def test_the_same_bits_on_any_number_of_threads(small_parts, dropout):
 
 def test_parts_that_are_encoded_again_drop_the_same_features(monkeypatch):
     module, x = network(dropout=0.4), data()
-    monkeypatch.setattr(parts, "PART", -(-N_ROWS * WIDTH // 4))
+    monkeypatch.setattr(micro_batches, "MICRO_BATCH", -(-N_ROWS * WIDTH // 4))
     both = []
     for kept in (N_ROWS * WIDTH, N_ROWS * WIDTH - 1):
-        monkeypatch.setattr(parts, "KEPT", kept)
+        monkeypatch.setattr(micro_batches, "KEPT", kept)
         torch.manual_seed(7)
         both.append(results_and_gradients(module, x))
     assert all(torch.equal(a, b) for a, b in zip(*both, strict=True))
@@ -100,8 +100,8 @@ def test_parts_that_are_encoded_again_drop_the_same_features(monkeypatch):
 
 def test_nothing_is_kept_of_a_large_step(monkeypatch):
     """No tensor of a part is saved before backward."""
-    monkeypatch.setattr(parts, "PART", -(-N_ROWS * WIDTH // 4))
-    monkeypatch.setattr(parts, "KEPT", N_ROWS * WIDTH - 1)
+    monkeypatch.setattr(micro_batches, "MICRO_BATCH", -(-N_ROWS * WIDTH // 4))
+    monkeypatch.setattr(micro_batches, "KEPT", N_ROWS * WIDTH - 1)
     module, x = network(), data()
     saved = []
 
@@ -109,13 +109,13 @@ def test_nothing_is_kept_of_a_large_step(monkeypatch):
         with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, lambda t: t):
             return (module(x[rows]),)
 
-    (h,) = in_parts(run, N_ROWS, N_ROWS * WIDTH, module)
+    (h,) = in_micro_batches(run, N_ROWS, N_ROWS * WIDTH, module)
     assert saved == []
     h.sum().backward()
     assert len(saved) > 0
 
 
-def test_batch_normalisation_sees_all_rows(small_parts):
+def test_batch_normalisation_sees_all_rows(small_micro_batches):
     module = nn.Sequential(network(), nn.BatchNorm1d(WIDTH, dtype=torch.float64))
     calls = []
     h, *_ = results_and_gradients(module, data(), 2, calls)
@@ -123,26 +123,26 @@ def test_batch_normalisation_sees_all_rows(small_parts):
     torch.testing.assert_close(h.mean(0), torch.zeros(WIDTH, dtype=h.dtype), rtol=0, atol=1e-10)
 
 
-def test_without_gradients(small_parts):
+def test_without_gradients(small_micro_batches):
     module, x = network(), data()
     with torch.no_grad():
-        (h,) = in_parts(lambda rows: (module(x[rows]),), N_ROWS, N_ROWS * WIDTH, module)
+        (h,) = in_micro_batches(lambda rows: (module(x[rows]),), N_ROWS, N_ROWS * WIDTH, module)
         torch.testing.assert_close(h, module(x), rtol=1e-12, atol=1e-12)
     assert not h.requires_grad
     assert h.grad_fn is None
 
 
-def test_frozen_parameters_get_no_gradient(small_parts):
+def test_frozen_parameters_get_no_gradient(small_micro_batches):
     module, x = network(), data()
     module[0].requires_grad_(False)
-    (h,) = in_parts(lambda rows: (module(x[rows]),), N_ROWS, N_ROWS * WIDTH, module)
+    (h,) = in_micro_batches(lambda rows: (module(x[rows]),), N_ROWS, N_ROWS * WIDTH, module)
     h.sum().backward()
     assert module[0].weight.grad is None
     assert module[3].weight.grad is not None
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_autocast_reaches_every_part(small_parts, n_threads):
+def test_autocast_reaches_every_part(small_micro_batches, n_threads):
     module, x = network(dtype=torch.float32), data(torch.float32)
     seen = []
 
@@ -153,12 +153,12 @@ def test_autocast_reaches_every_part(small_parts, n_threads):
 
     with torch_threads(n_threads), worker_threads():
         with torch.autocast("cpu", torch.bfloat16):
-            (h,) = in_parts(run, N_ROWS, N_ROWS * WIDTH, module)
+            (h,) = in_micro_batches(run, N_ROWS, N_ROWS * WIDTH, module)
         h.float().sum().backward()  # outside, where parts may be encoded again
     assert set(seen) == {torch.bfloat16}
 
 
-def test_errors_come_through_and_threads_come_back(small_parts):
+def test_errors_come_through_and_threads_come_back(small_micro_batches):
     module, x = network(), data()
 
     def run(rows):
@@ -168,7 +168,7 @@ def test_errors_come_through_and_threads_come_back(small_parts):
 
     with torch_threads(3):
         with pytest.raises(RuntimeError, match="in a part"), worker_threads():
-            in_parts(run, N_ROWS, N_ROWS * WIDTH, module)
+            in_micro_batches(run, N_ROWS, N_ROWS * WIDTH, module)
         assert torch.get_num_threads() == 3
         assert list(in_threads(lambda i: i, range(3))) == [0, 1, 2]  # no thread is left to use
 

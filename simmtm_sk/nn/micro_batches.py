@@ -1,4 +1,4 @@
-"""Encoding the rows of a step in parts: on several cores with the same bits, in bounded memory."""
+"""The rows of a step in micro-batches: on several cores, same bits, in bounded memory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 
-PART = 1 << 19  # numbers in a layer of one part: 2 MB, which stays near a core
-KEPT = 1 << 23  # numbers in a layer of a whole step: above, parts are encoded again in backward
+MICRO_BATCH = 1 << 19  # numbers in a layer of one micro-batch: 2 MB, which stays near a core
+KEPT = 1 << 23  # numbers in a layer of a step: above, backward encodes micro-batches again
 
 Results = tuple[Tensor, ...]
 Run = Callable[[slice], Results]
@@ -30,11 +30,11 @@ _THREADS: ContextVar[ThreadPoolExecutor | None] = ContextVar("threads", default=
 
 @contextlib.contextmanager
 def worker_threads() -> Iterator[None]:
-    """Let `in_parts` and `in_threads` use as many threads as torch may.
+    """Let `in_micro_batches` and `in_threads` use as many threads as torch may.
 
-    Inside, torch computes every operation on one thread: parts share the cores instead, and sums
-    come out in the same order, hence with the same bits, whatever number of threads joblib leaves
-    to a worker. The number is the process's: one thread at a time may be inside.
+    Inside, torch computes every operation on one thread: micro-batches share the cores instead, and
+    sums come out in the same order, hence with the same bits, whatever number of threads joblib
+    leaves to a worker. The number is the process's: one thread at a time may be inside.
     """
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -55,13 +55,13 @@ def in_threads(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B
     return map(function, arguments) if threads is None else threads.map(function, arguments)
 
 
-def in_parts(run: Run, n_rows: int, layer_size: int, module: nn.Module) -> Results:
-    """Return what ``run`` makes of all rows, computed in parts of at most `PART` numbers a layer.
+def in_micro_batches(run: Run, n_rows: int, layer_size: int, module: nn.Module) -> Results:
+    """Return what ``run`` makes of all rows, in micro-batches of `MICRO_BATCH` numbers a layer.
 
-    The parts follow from the sizes alone, and their gradients are summed in order: whether one
-    thread computes all of them or several share them, the result has the same bits. A step of more
-    than `KEPT` numbers a layer keeps nothing but its results and computes each part again in
-    backward, so that memory is bounded by the results and the parts at work (Chen et al.,
+    The micro-batches follow from the sizes alone, and their gradients are summed in order: whether
+    one thread computes all of them or several share them, the result has the same bits. A step of
+    more than `KEPT` numbers a layer keeps nothing but its results and computes each again in
+    backward, so that memory is bounded by the results and the micro-batches at work (Chen et al.,
     arXiv:1604.06174; Gao et al., arXiv:2101.06983).
 
     Parameters
@@ -74,8 +74,8 @@ def in_parts(run: Run, n_rows: int, layer_size: int, module: nn.Module) -> Resul
         Numbers in a layer's output for all rows.
     module : nn.Module
         What ``run`` computes with. Rows must not see each other but in batch normalisation, with
-        which all rows are one part. Nothing but dropout modules may be random; with them, parts
-        take turns, each with a seed.
+        which all rows are one micro-batch. Nothing but dropout modules may be random; with
+        them, micro-batches take turns, each with a seed.
 
     Returns
     -------
@@ -83,8 +83,8 @@ def in_parts(run: Run, n_rows: int, layer_size: int, module: nn.Module) -> Resul
     """
     device = next(module.parameters()).device.type
     whole = any(isinstance(m, _BatchNorm) for m in module.modules())
-    n_parts = 1 if whole else _number_of_parts(layer_size, device)
-    edges = [n_rows * i // n_parts for i in range(n_parts + 1)]
+    n_micro_batches = 1 if whole else _number_of_micro_batches(layer_size, device)
+    edges = [n_rows * i // n_micro_batches for i in range(n_micro_batches + 1)]
     slices = [slice(*edge) for edge in pairwise(edges) if edge[0] < edge[1]]
     run = _in_callers_autocast(run, device)
     mapped: Mapped = in_threads if device == "cpu" else map
@@ -99,30 +99,34 @@ def in_parts(run: Run, n_rows: int, layer_size: int, module: nn.Module) -> Resul
     if not torch.is_grad_enabled():
         return _joined(mapped(forward, slices))
     parameters = [p for p in module.parameters() if p.requires_grad]
-    results: Results = _Parts.apply(forward, run, slices, mapped, *parameters)  # type: ignore[no-untyped-call]
+    results: Results = _MicroBatches.apply(forward, run, slices, mapped, *parameters)  # type: ignore[no-untyped-call]
     return results
 
 
-def _number_of_parts(layer_size: int, device: str) -> int:
-    """Return a power of two: two, four or eight threads have the same number of parts each."""
+def _number_of_micro_batches(layer_size: int, device: str) -> int:
+    """Return a power of two: two, four or eight threads have the same number each."""
     if device != "cpu":  # a GPU shares out its work itself
         return 1 << max(0, math.ceil(math.log2(layer_size / KEPT)))
-    halvings = math.ceil(math.log2(layer_size / PART))
-    return 1 << max(halvings, int(layer_size >= PART // 2))  # small steps have cores to share, too
+    halvings = math.ceil(math.log2(layer_size / MICRO_BATCH))
+    return 1 << max(
+        halvings, int(layer_size >= MICRO_BATCH // 2)
+    )  # small steps have cores to share, too
 
 
-class _Parts(torch.autograd.Function):
-    """All parts as one node of the graph, whose inputs are the parameters."""
+class _MicroBatches(torch.autograd.Function):
+    """All micro-batches as one node of the graph, whose inputs are the parameters."""
 
     @staticmethod
     def forward(
         ctx: Any, forward: Run, run: Run, slices: list[slice], mapped: Mapped, *parameters: Tensor
     ) -> Results:
-        parts = list(mapped(forward, slices))
-        ctx.graphs = parts if parts[0][0].requires_grad else None
+        micro_batches = list(mapped(forward, slices))
+        ctx.graphs = micro_batches if micro_batches[0][0].requires_grad else None
         ctx.run, ctx.slices, ctx.mapped = run, slices, mapped
         ctx.save_for_backward(*parameters)  # so that a change in between is noticed
-        return _joined(tuple(result.detach() for result in part) for part in parts)
+        return _joined(
+            tuple(result.detach() for result in micro_batch) for micro_batch in micro_batches
+        )
 
     @staticmethod
     @once_differentiable
@@ -139,21 +143,21 @@ class _Parts(torch.autograd.Function):
             return found
 
         total: list[Tensor | None] = [None] * len(parameters)
-        for part in ctx.mapped(backward, range(len(ctx.slices))):
+        for micro_batch in ctx.mapped(backward, range(len(ctx.slices))):
             total = [
                 one if so_far is None else so_far if one is None else so_far + one
-                for so_far, one in zip(total, part, strict=True)
+                for so_far, one in zip(total, micro_batch, strict=True)
             ]
         ctx.graphs = None
         return None, None, None, None, *total
 
 
-def _joined(parts: Iterable[Results]) -> Results:
-    return tuple(map(torch.cat, zip(*parts, strict=True)))
+def _joined(micro_batches: Iterable[Results]) -> Results:
+    return tuple(map(torch.cat, zip(*micro_batches, strict=True)))
 
 
 def _in_callers_autocast(run: Run, device: str) -> Run:
-    """Autocast in every thread, and in backward; no cache of cast weights ties parts together."""
+    """Autocast in every thread, and in backward, without a cache of cast weights that ties them."""
     enabled, dtype = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
 
     def autocast(rows: slice) -> Results:
@@ -164,7 +168,7 @@ def _in_callers_autocast(run: Run, device: str) -> Run:
 
 
 def _seeded(run: Run, slices: list[slice]) -> Run:
-    """Give every part its own random numbers, the same ones when it is computed again."""
+    """Give every micro-batch its own random numbers, the same ones when it is computed again."""
     seeds = torch.randint(2**31, (len(slices),)).tolist()
     seed_of = {rows.start: seed for rows, seed in zip(slices, seeds, strict=True)}
 

@@ -13,7 +13,7 @@ from torch import Tensor
 Index = NDArray[np.intp]
 
 
-class Windows:
+class ForecastWindows:
     """Pairs of a context and the values that follow it, one pair for every origin of every series.
 
     An origin is the number of points that lie before the forecast: the context of origin t ends
@@ -39,7 +39,7 @@ class Windows:
     Examples
     --------
     >>> import numpy as np
-    >>> windows = Windows([np.arange(6.0), np.arange(3.0)], context_length=3, horizon=2)
+    >>> windows = ForecastWindows([np.arange(6.0), np.arange(3.0)], context_length=3, horizon=2)
     >>> list(zip(windows.series.tolist(), windows.origin.tolist()))
     [(0, 3), (0, 4), (1, 1)]
     >>> windows.contexts(windows.series, windows.origin).tolist()
@@ -123,13 +123,13 @@ def training_length(length: int, fraction: float) -> int:
     return length - int(fraction * length)
 
 
-def thinned(index: Index, most: int) -> Index:
+def subsample(index: Index, most: int) -> Index:
     """Return at most ``most`` entries, evenly spaced.
 
     Examples
     --------
     >>> import numpy as np
-    >>> thinned(np.arange(10), 4).tolist()
+    >>> subsample(np.arange(10), 4).tolist()
     [0, 3, 6, 9]
     """
     if len(index) <= most:

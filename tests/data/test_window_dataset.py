@@ -1,4 +1,4 @@
-"""Rows: windows that cover every series, gathered by index, from memory or from disk."""
+"""Window dataset: windows that cover every series, gathered by index, from memory or from disk."""
 
 import tracemalloc
 
@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simmtm_sk.data import MappedPanel, Rows
+from simmtm_sk.data import MappedPanel, WindowDataset
 
 
 def panel(lengths, n_channels=2, missing=0.0):
@@ -39,7 +39,7 @@ lengths_of_series = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 @settings(deadline=None, max_examples=60)
 @given(lengths=lengths_of_series, max_length=st.none() | st.integers(2, 25))
 def test_windows_cover_every_point_and_are_as_few_as_possible(lengths, max_length):
-    rows = Rows(panel(lengths), max_length)
+    rows = WindowDataset(panel(lengths), max_length)
     width = min(max(lengths), max_length or max(lengths))
     assert rows.length == width
     for i, n in enumerate(lengths):
@@ -65,7 +65,7 @@ def test_windows_cover_every_point_and_are_as_few_as_possible(lengths, max_lengt
 )
 def test_gather_equals_slicing(lengths, max_length, missing):
     data = panel(lengths, missing=missing)
-    rows = Rows(data, max_length)
+    rows = WindowDataset(data, max_length)
     index = torch.arange(len(rows)).flip(0)
     values, observed, within = rows.gather(index)
     covered = np.zeros(data.shape, bool)
@@ -83,7 +83,7 @@ def test_gather_equals_slicing(lengths, max_length, missing):
 
 def test_complete_data_need_no_marks():
     data = panel([7, 7, 7])
-    values, observed, within = everything(Rows(data))
+    values, observed, within = everything(WindowDataset(data))
     np.testing.assert_array_equal(values, data)
     assert observed.all()
     assert within is None
@@ -92,7 +92,7 @@ def test_complete_data_need_no_marks():
 def test_gaps_are_not_padding():
     data = panel([6, 6])
     data[0, :, 2:4] = np.nan
-    values, observed, within = everything(Rows(data))
+    values, observed, within = everything(WindowDataset(data))
     assert within is None
     assert not observed[0, :, 2:4].any()
     assert (values[0, :, 2:4] == 0).all()
@@ -102,7 +102,7 @@ def test_gaps_are_not_padding():
 def test_an_unequal_end_within_one_channel_is_inside():
     data = panel([6])
     data[0, 0, 3:] = np.nan
-    _, observed, within = everything(Rows(data))
+    _, observed, within = everything(WindowDataset(data))
     assert within is None
     np.testing.assert_array_equal(observed[0].sum(1), [3, 6])
 
@@ -110,7 +110,7 @@ def test_an_unequal_end_within_one_channel_is_inside():
 def test_series_without_any_value_have_no_window():
     data = panel([5, 5, 5], n_channels=1)
     data[1] = np.nan
-    rows = Rows(data, max_length=3)
+    rows = WindowDataset(data, max_length=3)
     np.testing.assert_array_equal(np.unique(rows.series), [0, 2])
 
 
@@ -121,7 +121,7 @@ def test_windows_within_a_gap_are_left_out(tmp_path, on_disk):
     data[1, 0] = np.nan  # one channel of two is enough for a window
     if on_disk:
         data = mapped(tmp_path, data)
-    rows = Rows(data, max_length=3)
+    rows = WindowDataset(data, max_length=3)
     assert rows.series.tolist() == [0, 0, 1, 1, 1, 1]
     assert rows.start.tolist() == [0, 9, 0, 3, 6, 9]
     _, observed, within = everything(rows)
@@ -132,13 +132,13 @@ def test_windows_within_a_gap_are_left_out(tmp_path, on_disk):
 def test_rows_end_with_their_series_not_with_their_last_observed_point():
     data = panel([7, 12])
     data[0, :, 2:6] = np.nan  # the first window shows two points, the second the seventh alone
-    values, observed, within = everything(rows := Rows(data, max_length=5))
+    values, observed, within = everything(rows := WindowDataset(data, max_length=5))
     assert rows.start.tolist() == [0, 2, 0, 3, 7]
     assert within is None
     assert observed[0].any(0).tolist() == [True] * 2 + [False] * 3
     data[0, :, 4:] = np.nan
     data[0, :, 3] = 1.0  # now it ends in the first window
-    _, _, within = everything(Rows(data, max_length=5))
+    _, _, within = everything(WindowDataset(data, max_length=5))
     assert within.tolist() == [[True] * 4 + [False]] + [[True] * 5] * 3
     assert (values[~observed] == 0).all()
 
@@ -147,9 +147,9 @@ def test_the_search_for_empty_windows_goes_on_behind_its_first_chunk(monkeypatch
     data = panel([20, 20, 20])
     data[:, :, 4:12] = np.nan
     data[1, 1, 7] = 1.0
-    expected = Rows(data, 4)
+    expected = WindowDataset(data, 4)
     monkeypatch.setattr("simmtm_sk.data.panel.CHUNK", 17)  # two windows a chunk
-    rows = Rows(data, 4)
+    rows = WindowDataset(data, 4)
     assert rows.start.tolist() == [0, 12, 16, 0, 4, 12, 16, 0, 12, 16]
     np.testing.assert_array_equal(rows.series, expected.series)
     np.testing.assert_array_equal(rows.start, expected.start)
@@ -157,7 +157,7 @@ def test_the_search_for_empty_windows_goes_on_behind_its_first_chunk(monkeypatch
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_gather_keeps_the_dtype(dtype):
-    values, _, _ = everything(Rows(panel([4, 3]).astype(dtype)))
+    values, _, _ = everything(WindowDataset(panel([4, 3]).astype(dtype)))
     assert values.dtype == (torch.float32 if dtype == np.float32 else torch.float64)
 
 
@@ -165,8 +165,8 @@ def test_gather_keeps_the_dtype(dtype):
 @pytest.mark.parametrize("lengths", [[9, 9, 9], [9, 2, 5]])
 def test_rows_on_disk_equal_those_in_memory(tmp_path, lengths, max_length):
     data = panel(lengths)
-    on_disk = Rows(mapped(tmp_path, data), max_length)
-    in_memory = Rows(data, max_length)
+    on_disk = WindowDataset(mapped(tmp_path, data), max_length)
+    in_memory = WindowDataset(data, max_length)
     np.testing.assert_array_equal(on_disk.series, in_memory.series)
     np.testing.assert_array_equal(on_disk.start, in_memory.start)
     index = torch.tensor([2, 0, 0])
@@ -178,7 +178,7 @@ def test_a_memmap_is_read_when_it_is_asked_for(tmp_path):
     """What changes in the file afterwards is seen, so nothing was copied before."""
     np.save(tmp_path / "x.npy", np.zeros((3, 1, 10)))
     file = np.load(tmp_path / "x.npy", mmap_mode="r+")
-    rows = Rows(MappedPanel([file]), max_length=5)
+    rows = WindowDataset(MappedPanel([file]), max_length=5)
     file[1, 0, 5:] = 7
     values, _, _ = rows.gather(torch.tensor([3]))  # the second window of the second series
     assert (values == 7).all()
@@ -193,7 +193,7 @@ def test_a_memmap_is_never_copied_whole(tmp_path, monkeypatch, missing):
     X[:] = 1.0
     X[0, 0, 5] = np.nan if missing else 1.0
     tracemalloc.start()
-    rows = Rows(MappedPanel([X]), max_length=100)
+    rows = WindowDataset(MappedPanel([X]), max_length=100)
     rows.gather(torch.arange(32))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -203,9 +203,9 @@ def test_a_memmap_is_never_copied_whole(tmp_path, monkeypatch, missing):
 
 def test_the_scan_goes_on_behind_its_first_chunk(monkeypatch):
     data = panel([9, 4, 9, 1, 6])
-    expected = Rows(data, 4)
+    expected = WindowDataset(data, 4)
     monkeypatch.setattr("simmtm_sk.data.panel.CHUNK", 20)
-    rows = Rows(data, 4)
+    rows = WindowDataset(data, 4)
     np.testing.assert_array_equal(rows.series, expected.series)
     np.testing.assert_array_equal(rows.start, expected.start)
     assert everything(rows)[2] is not None

@@ -1,4 +1,4 @@
-"""Rows: what a network sees of a panel, gathered by index and never copied whole."""
+"""The windows of a panel that a network sees, gathered by index and never copied whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from .panel import MappedPanel, Panel, chunks, windows
 
 
-class Rows:
+class WindowDataset:
     """The windows of a panel: all of a series, or as many windows as it takes to cover it.
 
     A series longer than ``max_length`` is cut into the fewest windows that cover it, evenly
@@ -41,7 +41,7 @@ class Rows:
     --------
     >>> import numpy as np
     >>> import torch
-    >>> rows = Rows(np.arange(10.0).reshape(1, 1, 10), max_length=4)
+    >>> rows = WindowDataset(np.arange(10.0).reshape(1, 1, 10), max_length=4)
     >>> len(rows), rows.start.tolist()
     (3, [0, 3, 6])
     >>> values, observed, within = rows.gather(torch.tensor([2]))
