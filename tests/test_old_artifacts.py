@@ -1,6 +1,6 @@
 """Files of earlier formats load, and compute what they computed when they were written.
 
-``tests/artifacts/version_1`` was written by version 0.1.0 of the package: tiny estimators, fitted on
+``tests/artifacts/version_1`` was written by version 0.1.0 of: tiny estimators, fitted on
 `SERIES`, beside what they returned.
 """
 

@@ -12,7 +12,7 @@ from simmtm_sk.nn.masking import geometric_mask, masked_views
 from simmtm_sk.nn.model import Objective, SimMTM
 from simmtm_sk.nn.normalization import instance_stats as raw_instance_stats
 from tests.reference import objective as slow
-from tests.reference.masking import levels, normalized
+from tests.reference.masking import instance_stats, normalized
 
 ENCODERS = {
     "conv": ConvEncoder(d_model=6, n_layers=2, kernel_size=3),
@@ -61,7 +61,7 @@ def slow_losses(network, values, observed, within, views):
     for k, visible in enumerate([*observed, *views]):
         i = k % n_series
         row = normalized(values[i], visible)[None]
-        level = (levels(values[i][None], visible[None]) - network.stats_scaler.center).div(
+        level = (instance_stats(values[i][None], visible[None]) - network.stats_scaler.center).div(
             network.stats_scaler.std
         )
         z = network.backbone(row, visible[None], within[i : i + 1], level.clamp(-5, 5))[-1]
@@ -213,7 +213,7 @@ def test_each_row_hears_the_level_of_its_own_visible_points(name):
     heard = []
     network.backbone.register_forward_hook(lambda _, arguments, __: heard.append(arguments[3]))
     network.layers(values.repeat(M, 1, 1), views, within.repeat(M, 1))
-    raw = levels(values.repeat(M, 1, 1), views)
+    raw = instance_stats(values.repeat(M, 1, 1), views)
     expected = (raw - network.stats_scaler.center) / network.stats_scaler.std
     torch.testing.assert_close(heard[0], expected.clamp(-5, 5))
     assert not heard[0][:N].allclose(heard[0][N:])

@@ -1,4 +1,4 @@
-"""Normalisation by visible points, levels: against plain arithmetic, extreme values, no leaks."""
+"""Normalisation by visible points, and what it takes away: plain arithmetic, extremes, no leaks."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from simmtm_sk.nn.normalization import (
     InstanceStatsScaler,
+    instance_stats,
     interpolated,
-    levels,
     normalize,
     visible_statistics,
 )
@@ -149,7 +149,7 @@ def test_hidden_values_get_no_gradient():
     assert values.grad.isfinite().all()
 
 
-# -- levels: what normalisation takes away ---------------------------------------------------------
+# -- instance statistics: what normalisation takes away -------------------------------------------
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
@@ -159,7 +159,7 @@ def test_levels_equal_numpy(shape, dtype, tolerance):
     visible[..., :2] = True
     shown = np.where(visible, values.double(), np.nan)
     expected = np.concatenate([np.nanmean(shown, -1), np.log(np.nanstd(shown, -1))], 1)
-    got = levels(values, visible)
+    got = instance_stats(values, visible)
     assert got.dtype == dtype
     np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
 
@@ -168,14 +168,14 @@ def test_levels_equal_numpy(shape, dtype, tolerance):
 def test_levels_equal_slow_version(share):
     """Channels with no visible point, or a single one, among others."""
     values, visible = random_case((30, 3, 7), share=share)
-    expected = slow.levels(values, visible)
-    torch.testing.assert_close(levels(values, visible), expected, equal_nan=True)
+    expected = slow.instance_stats(values, visible)
+    torch.testing.assert_close(instance_stats(values, visible), expected, equal_nan=True)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_levels_of_constant_and_unobserved_channels(dtype):
     values = torch.tensor([[[7.0] * 4, [torch.nan] * 4, [1.0, 3.0, 1.0, 3.0]]], dtype=dtype)
-    got = levels(values, ~values.isnan())
+    got = instance_stats(values, ~values.isnan())
     lowest = np.log(1e-12)
     np.testing.assert_allclose(got, [[7, np.nan, 2, lowest, np.nan, 0]], rtol=1e-6)
 
@@ -185,16 +185,16 @@ def test_levels_of_constant_and_unobserved_channels(dtype):
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.6])
 def test_hidden_values_change_no_bit_of_a_level(dtype, poison, share):
     values, visible = random_case((30, 2, 13), dtype, seed=4, share=share)
-    got = levels(values.masked_fill(~visible, poison), visible)
+    got = instance_stats(values.masked_fill(~visible, poison), visible)
     unseen = ~visible.any(-1).repeat(1, 2)
     assert got.isnan().equal(unseen)
-    torch.testing.assert_close(got, levels(values, visible), rtol=0, atol=0, equal_nan=True)
+    torch.testing.assert_close(got, instance_stats(values, visible), rtol=0, atol=0, equal_nan=True)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_normalised_values_and_levels_give_the_series_back(dtype):
     values, visible = random_case((20, 2, 13), dtype)
-    mean, log_std = levels(values, visible).unflatten(1, (2, 2, 1)).unbind(1)
+    mean, log_std = instance_stats(values, visible).unflatten(1, (2, 2, 1)).unbind(1)
     rebuilt = normalize(values, visible) * log_std.exp() + mean
     torch.testing.assert_close(rebuilt[visible], values[visible])
 
@@ -205,7 +205,7 @@ def random_levels(n=50, n_channels=2, dtype=torch.float64, offset=0.0):
     noise = torch.randn(n, n_channels, 30, generator=generator, dtype=torch.float64)
     mean, log_std = torch.randn(2, n, n_channels, 1, generator=generator, dtype=torch.float64)
     values = (noise * log_std.exp() + 3 * mean + offset).to(dtype)
-    return levels(values, visible_all(values))
+    return instance_stats(values, visible_all(values))
 
 
 def test_scaler_equals_numpy():
@@ -229,7 +229,7 @@ def test_scaler_goes_no_further_than_five_spreads():
 def test_scaler_travels_with_the_state():
     train, test = random_levels().split(25)
     scaler = InstanceStatsScaler(2).fit(train)
-    assert list(scaler.state_dict()) == ["center", "spread", "scale"]
+    assert list(scaler.state_dict()) == ["center", "std", "scale"]
     assert not list(scaler.parameters())
     copy = InstanceStatsScaler(2)
     copy.load_state_dict(scaler.state_dict())
@@ -242,10 +242,10 @@ def test_levels_of_normalised_series_are_zeros(dtype):
     """What rounding leaves of mean and scale is noise, and must not become a feature."""
     values, visible = random_case((40, 2, 25), torch.float64)
     done = normalize(values, visible).to(dtype)
-    level = levels(done, visible)
-    assert level.any()
-    scaler = InstanceStatsScaler(2).to(dtype).fit(level)
-    assert (scaler(level) == 0).all()
+    stats = instance_stats(done, visible)
+    assert stats.any()
+    scaler = InstanceStatsScaler(2).to(dtype).fit(stats)
+    assert (scaler(stats) == 0).all()
     assert (scaler(random_levels(dtype=dtype)) == 0).all()  # ever after
 
 
@@ -253,19 +253,19 @@ def test_levels_of_normalised_series_are_zeros(dtype):
 @pytest.mark.parametrize(("share", "kept"), [(0.04, False), (0.06, True)])
 def test_a_twentieth_of_the_series_own_scale_is_the_threshold(unit, share, kept):
     log_unit = np.log(unit)
-    level = torch.tensor([[1 - share, log_unit - share], [1 + share, log_unit + share]]).double()
-    level[:, 0] *= unit
-    scaled = InstanceStatsScaler(1).double().fit(level)(level)
+    stats = torch.tensor([[1 - share, log_unit - share], [1 + share, log_unit + share]]).double()
+    stats[:, 0] *= unit
+    scaled = InstanceStatsScaler(1).double().fit(stats)(stats)
     expected = [[-1.0, -1.0], [1.0, 1.0]] if kept else [[0.0, 0.0], [0.0, 0.0]]
     np.testing.assert_allclose(scaled, expected, rtol=1e-6)
 
 
 def test_what_missing_values_alone_could_do_is_no_level():
     """The second channel has nothing missing, its differences count."""
-    level = torch.tensor([[0.9, 0.9, -0.1, -0.1], [1.1, 1.1, 0.1, 0.1]]).double()
-    scaled = InstanceStatsScaler(2).fit(level, torch.tensor([0.2, 0.0]))(level)
+    stats = torch.tensor([[0.9, 0.9, -0.1, -0.1], [1.1, 1.1, 0.1, 0.1]]).double()
+    scaled = InstanceStatsScaler(2).fit(stats, torch.tensor([0.2, 0.0]))(stats)
     np.testing.assert_allclose(scaled, [[0.0, -1.0, 0.0, -1.0], [0.0, 1.0, 0.0, 1.0]], rtol=1e-6)
-    few = InstanceStatsScaler(2).fit(level, torch.tensor([0.08, 0.0]))(level)
+    few = InstanceStatsScaler(2).fit(stats, torch.tensor([0.08, 0.0]))(stats)
     np.testing.assert_allclose(few[1], [1.0, 1.0, 1.0, 1.0], rtol=1e-6)
 
 
@@ -287,8 +287,8 @@ def test_the_units_of_a_data_set_do_not_matter(unit):
     values = values * torch.linspace(0.5, 2, 20, dtype=torch.float64)[:, None, None]
 
     def scaled(x):
-        level = levels(x, visible)
-        return InstanceStatsScaler(2).double().fit(level)(level)
+        stats = instance_stats(x, visible)
+        return InstanceStatsScaler(2).double().fit(stats)(stats)
 
     torch.testing.assert_close(scaled(values * unit), scaled(values))
 
@@ -296,15 +296,15 @@ def test_the_units_of_a_data_set_do_not_matter(unit):
 @pytest.mark.parametrize("n_unobserved", [1, 9])
 @pytest.mark.parametrize("constant", [False, True])
 def test_one_channel_does_not_disturb_another(n_unobserved, constant):
-    """Where a channel is constant or missing, the level of the other one is what it was."""
+    """Where a channel is constant or missing, the stats of the other one is what it was."""
     values, _ = random_case((10, 2, 13))
     values = values * torch.linspace(0.5, 2, 10, dtype=torch.float64)[:, None, None]
     alone = values[:, :1]
-    level = levels(alone, visible_all(alone))
-    expected = InstanceStatsScaler(1).double().fit(level)(level)
+    stats = instance_stats(alone, visible_all(alone))
+    expected = InstanceStatsScaler(1).double().fit(stats)(stats)
     values[:n_unobserved, 1] = 4.0 if constant else torch.nan
-    level = levels(values, ~values.isnan())
-    scaled = InstanceStatsScaler(2).double().fit(level)(level)
+    stats = instance_stats(values, ~values.isnan())
+    scaled = InstanceStatsScaler(2).double().fit(stats)(stats)
     assert scaled.isfinite().all()
     torch.testing.assert_close(scaled[:, [0, 2]], expected)
 
@@ -314,8 +314,8 @@ def test_scaler_knows_a_single_series_and_constant_ones(dtype):
     one = random_levels(1, dtype=dtype)
     assert (InstanceStatsScaler(2).to(dtype).fit(one)(one) == 0).all()
     constant = torch.full((4, 1, 6), 3.0, dtype=dtype)
-    level = levels(constant, visible_all(constant))
-    assert (InstanceStatsScaler(1).to(dtype).fit(level)(level) == 0).all()
+    stats = instance_stats(constant, visible_all(constant))
+    assert (InstanceStatsScaler(1).to(dtype).fit(stats)(stats) == 0).all()
 
 
 @pytest.mark.parametrize("offset", [1e3, 1e6, 1.6e9])
@@ -334,49 +334,49 @@ def test_float32_scaler_keeps_the_digits_of_float64_levels(offset):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_scaler_works_in_float64_whatever_the_dtype_of_the_levels(dtype):
-    level = random_levels(dtype=dtype)
-    scaler = InstanceStatsScaler(2).fit(level)
+    stats = random_levels(dtype=dtype)
+    scaler = InstanceStatsScaler(2).fit(stats)
     assert {x.dtype for x in scaler.state_dict().values()} == {torch.float64}
-    expected = level.double().numpy()
+    expected = stats.double().numpy()
     np.testing.assert_allclose(scaler.center, expected.mean(0), rtol=1e-12)
     np.testing.assert_allclose(scaler.std, expected.std(0), rtol=1e-12)
-    assert scaler(level).dtype == torch.float64
+    assert scaler(stats).dtype == torch.float64
 
 
-def with_unknown(level, seed=3, share=0.3):
+def with_unknown(stats, seed=3, share=0.3):
     """Some channels of some series without a visible point: mean and logarithm are NaN."""
     generator = torch.Generator().manual_seed(seed)
-    unknown = torch.rand(len(level), level.shape[1] // 2, generator=generator) < share
-    return level.masked_fill(unknown.repeat(1, 2), torch.nan)
+    unknown = torch.rand(len(stats), stats.shape[1] // 2, generator=generator) < share
+    return stats.masked_fill(unknown.repeat(1, 2), torch.nan)
 
 
 def test_scaler_is_fitted_to_known_levels_alone():
-    level = with_unknown(random_levels(n_channels=3))
-    scaler = InstanceStatsScaler(3).fit(level)
-    known = level.numpy()
+    stats = with_unknown(random_levels(n_channels=3))
+    scaler = InstanceStatsScaler(3).fit(stats)
+    known = stats.numpy()
     assert 0 < np.isnan(known).sum() < known.size
     np.testing.assert_allclose(scaler.center, np.nanmean(known, 0), rtol=1e-12)
     np.testing.assert_allclose(scaler.std, np.nanstd(known, 0), rtol=1e-12)
 
 
 def test_unknown_levels_become_zero_and_known_ones_do_not_notice():
-    level = random_levels(n_channels=3)
-    scaler = InstanceStatsScaler(3).fit(level)
-    unknown = with_unknown(level)
-    expected = scaler(level).masked_fill(unknown.isnan(), 0)
+    stats = random_levels(n_channels=3)
+    scaler = InstanceStatsScaler(3).fit(stats)
+    unknown = with_unknown(stats)
+    expected = scaler(stats).masked_fill(unknown.isnan(), 0)
     assert scaler(unknown).equal(expected)
     assert InstanceStatsScaler(3)(unknown).equal(unknown.nan_to_num(0).clamp(-5, 5))
 
 
 def test_a_channel_never_seen_in_fit_is_zero_ever_after():
-    level = random_levels()
-    seen = level.clone()
+    stats = random_levels()
+    seen = stats.clone()
     seen[:, [1, 3]] = torch.nan
     scaler = InstanceStatsScaler(2).fit(seen)
     assert all(x.isnan().sum() == 0 for x in scaler.state_dict().values())
-    scaled = scaler(level)
+    scaled = scaler(stats)
     assert (scaled[:, [1, 3]] == 0).all()
-    expected = InstanceStatsScaler(1).fit(level[:, [0, 2]])(level[:, [0, 2]])
+    expected = InstanceStatsScaler(1).fit(stats[:, [0, 2]])(stats[:, [0, 2]])
     torch.testing.assert_close(scaled[:, [0, 2]], expected)
 
 
@@ -389,12 +389,12 @@ def test_the_threshold_is_the_median_over_varying_observed_rows(dtype, share, ke
     scale = torch.tensor([1.0, 4.0, 100.0], dtype=dtype)[:, None]
     values[:3, 0] = scale * torch.tensor([-1.0, 1.0], dtype=dtype)
     values[3:] = 0.0 if rest == "constant" else torch.nan
-    level = levels(values, ~values.isnan())
+    stats = instance_stats(values, ~values.isnan())
     # means with a std of `share` median scales; those of unobserved rows stay unknown
     signs = torch.tensor([1.0, -1.0, 0.0], dtype=dtype).repeat(4)
-    level[:, 0] += 4 * share * 1.5**0.5 * signs
-    scaled = InstanceStatsScaler(1).fit(level)(level)[:, 0]
-    known = ~level[:, 0].isnan()
+    stats[:, 0] += 4 * share * 1.5**0.5 * signs
+    scaled = InstanceStatsScaler(1).fit(stats)(stats)[:, 0]
+    known = ~stats[:, 0].isnan()
     expected = (1.5**0.5 * signs).double().masked_fill(~known, 0) * kept
     torch.testing.assert_close(scaled, expected, rtol=1e-5, atol=1e-5)
 
@@ -402,11 +402,11 @@ def test_the_threshold_is_the_median_over_varying_observed_rows(dtype, share, ke
 @pytest.mark.parametrize("size", [1e-30, 1e30, 1e100])
 def test_scaled_levels_of_any_size_are_finite(size):
     values, visible = random_case((10, 2, 13))
-    level = levels(values * size, visible)
-    assert InstanceStatsScaler(2).fit(level)(level).isfinite().all()
+    stats = instance_stats(values * size, visible)
+    assert InstanceStatsScaler(2).fit(stats)(stats).isfinite().all()
 
 
-# -- levels of other data -------------------------------------------------------------------------
+# -- instance statistics of other data ------------------------------------------------------------
 
 
 def drawn_levels(n, center, std, seed=0):
@@ -417,7 +417,7 @@ def drawn_levels(n, center, std, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("center", "spread", "foreign"),
+    ("center", "std", "foreign"),
     [
         ((1.0, 0.0), (2.0, 1.0), False),
         ((1.5, 0.5), (1.5, 0.7), False),
@@ -466,20 +466,20 @@ def test_hidden_values_change_no_bit_of_an_interpolation(poison):
 def test_amplitudes_are_scales_in_units_of_the_usual_one():
     draw = np.random.default_rng(0)
     logs = np.log([[1.0, 50.0]]) + draw.normal(0, 0.5, (31, 2))
-    level = torch.tensor(np.hstack([draw.normal(size=(31, 2)), logs]))
-    amplitudes = InstanceStatsScaler(2).fit(level).amplitudes(level)
+    stats = torch.tensor(np.hstack([draw.normal(size=(31, 2)), logs]))
+    amplitudes = InstanceStatsScaler(2).fit(stats).amplitudes(stats)
     np.testing.assert_allclose(amplitudes, np.exp(logs - np.median(logs, axis=0)))
-    unknown = InstanceStatsScaler(2).fit(level).amplitudes(torch.full((1, 4), torch.nan))
+    unknown = InstanceStatsScaler(2).fit(stats).amplitudes(torch.full((1, 4), torch.nan))
     assert unknown.tolist() == [[1.0, 1.0]]
 
 
 def test_scales_that_differ_by_noise_alone_are_one_amplitude():
     """As in archives whose series are all normalised, up to rounding."""
     draw = np.random.default_rng(0)
-    level = torch.tensor(np.hstack([draw.normal(size=(20, 1)), draw.normal(0, 0.01, (20, 1))]))
-    assert (InstanceStatsScaler(1).fit(level).amplitudes(level) == 1).all()
+    stats = torch.tensor(np.hstack([draw.normal(size=(20, 1)), draw.normal(0, 0.01, (20, 1))]))
+    assert (InstanceStatsScaler(1).fit(stats).amplitudes(stats) == 1).all()
 
 
 def test_one_amplitude_before_fit():
-    level = torch.tensor([[0.0, 0.0]])
-    assert InstanceStatsScaler(1).amplitudes(level).item() == 1
+    stats = torch.tensor([[0.0, 0.0]])
+    assert InstanceStatsScaler(1).amplitudes(stats).item() == 1

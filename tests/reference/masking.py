@@ -1,4 +1,4 @@
-"""Slow, obvious versions of the two-state chain, normalisation by visible points, and levels."""
+"""Slow, obvious versions of the chain of masks, normalisation, and instance statistics."""
 
 import math
 
@@ -46,7 +46,7 @@ def normalized(values, visible):
     return out
 
 
-def levels(values, visible):
+def instance_stats(values, visible):
     """Means, then log standard deviations of the channels of each (C, L) row; unseen = NaN."""
     out = []
     for row, seen in zip(values.tolist(), visible.tolist(), strict=True):
