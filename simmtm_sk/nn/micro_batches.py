@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 MICRO_BATCH = 1 << 19  # numbers in a layer of one micro-batch: 2 MB, which stays near a core
 KEPT = 1 << 23  # numbers in a layer of a step: above, backward encodes micro-batches again
@@ -74,8 +75,9 @@ def in_micro_batches(run: Run, n_rows: int, layer_size: int, module: nn.Module) 
         Numbers in a layer's output for all rows.
     module : nn.Module
         What ``run`` computes with. Rows must not see each other but in batch normalisation, with
-        which all rows are one micro-batch. Nothing but dropout modules may be random; with
-        them, micro-batches take turns, each with a seed.
+        which all rows are one micro-batch. Nothing but torch's dropout modules, and those of its
+        modules that have a ``dropout``, may be random; with them, micro-batches take turns, each
+        with a seed.
 
     Returns
     -------
@@ -88,7 +90,7 @@ def in_micro_batches(run: Run, n_rows: int, layer_size: int, module: nn.Module) 
     slices = [slice(*edge) for edge in pairwise(edges) if edge[0] < edge[1]]
     run = _in_callers_autocast(run, device)
     mapped: Mapped = in_threads if device == "cpu" else map
-    if module.training and any(isinstance(m, nn.Dropout) and m.p > 0 for m in module.modules()):
+    if module.training and any(_drops(m) for m in module.modules()):
         run, mapped = _seeded(run, slices), map
     keep = torch.is_grad_enabled() and (whole or layer_size <= KEPT)
 
@@ -101,6 +103,26 @@ def in_micro_batches(run: Run, n_rows: int, layer_size: int, module: nn.Module) 
     parameters = [p for p in module.parameters() if p.requires_grad]
     results: Results = _MicroBatches.apply(forward, run, slices, mapped, *parameters)  # type: ignore[no-untyped-call]
     return results
+
+
+@contextlib.contextmanager
+def dropout_probability(module: nn.Module, p: float) -> Iterator[None]:
+    """Let all dropout modules leave out a share ``p`` inside, and what they say outside."""
+    modules = [m for m in module.modules() if isinstance(m, _DropoutNd)]
+    own = [m.p for m in modules]
+    for m in modules:
+        m.p = p
+    try:
+        yield
+    finally:
+        for m, own_p in zip(modules, own, strict=True):
+            m.p = own_p
+
+
+def _drops(module: nn.Module) -> bool:
+    """Whether a module itself draws what to leave out, as attention and recurrent layers do."""
+    p = module.p if isinstance(module, _DropoutNd) else getattr(module, "dropout", 0.0)
+    return isinstance(p, int | float) and p > 0
 
 
 def _number_of_micro_batches(layer_size: int, device: str) -> int:

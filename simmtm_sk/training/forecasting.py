@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..data.forecast_windows import Index, subsample
 from ..nn.forecast import NORMALIZATIONS, Forecast, seasonal_mean
+from ..nn.micro_batches import dropout_probability
 from ..nn.model import SimMTM
 from ..nn.ridge import RidgeFit
 from .closed_form import CRITERION, FEWEST_TRAINED, ClosedForm, best_baseline
@@ -147,23 +148,23 @@ def finetune_forecast(
     name = model.normalization
     evaluated = subsample(task.held_out, MOST_EVALUATED)
     model.window_head.requires_grad_(False)
-    for module in model.network.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = model.dropout.p
 
     def losses(index: Tensor, _: torch.Generator) -> dict[str, Tensor]:
         batch = task.batch(task.train[index.cpu().numpy()], name)
         return {"total": _squared_error(model(batch.context), batch) / len(index)}
 
-    return train(
-        model,
-        plan,
-        len(task.train),
-        losses,
-        (lambda: {"criterion": held_out_error(model, task, evaluated)}) if len(evaluated) else None,
-        device=task.windows.device,
-        on_epoch=on_epoch,
-    )
+    with dropout_probability(model.network, model.dropout.p):
+        return train(
+            model,
+            plan,
+            len(task.train),
+            losses,
+            (lambda: {"criterion": held_out_error(model, task, evaluated)})
+            if len(evaluated)
+            else None,
+            device=task.windows.device,
+            on_epoch=on_epoch,
+        )
 
 
 def held_out_error(model: Forecast, task: Task, index: Index) -> float:

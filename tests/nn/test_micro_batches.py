@@ -7,7 +7,12 @@ import torch
 from torch import nn
 
 from simmtm_sk.nn import micro_batches
-from simmtm_sk.nn.micro_batches import in_micro_batches, in_threads, worker_threads
+from simmtm_sk.nn.micro_batches import (
+    dropout_probability,
+    in_micro_batches,
+    in_threads,
+    worker_threads,
+)
 from tests.small import torch_threads
 
 N_ROWS, WIDTH = 11, 6
@@ -96,6 +101,76 @@ def test_parts_that_are_encoded_again_drop_the_same_features(monkeypatch):
     assert all(torch.equal(a, b) for a, b in zip(*both, strict=True))
     torch.manual_seed(8)
     assert not torch.equal(results_and_gradients(module, x)[0], both[0][0])
+
+
+class Attention(nn.Module):
+    """Attention with a dropout of its own, not a module of that name."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(WIDTH, 2, dropout=0.4)
+
+    def forward(self, x):
+        return self.attention(x, x, x)[0]
+
+
+DROPOUTS = [
+    *(nn.Dropout(0.4), nn.Dropout1d(0.4), nn.Dropout2d(0.4), nn.Dropout3d(0.4)),
+    *(nn.AlphaDropout(0.4), nn.FeatureAlphaDropout(0.4)),
+    *(Attention(), nn.GRU(WIDTH, WIDTH, num_layers=2, dropout=0.4)),
+]
+every_dropout = pytest.mark.parametrize("dropout", DROPOUTS, ids=lambda m: type(m).__name__)
+
+
+class Linear(nn.Module):
+    """Rows as images of one pixel, each with `WIDTH` channels, or as sequences of one point."""
+
+    def __init__(self, dropout):
+        super().__init__()
+        torch.manual_seed(0)
+        self.weights = nn.Linear(3, WIDTH)
+        self.dropout = dropout
+
+    def forward(self, x):
+        dims = {nn.Dropout1d: 1, nn.Dropout2d: 2, nn.Dropout3d: 3, nn.FeatureAlphaDropout: 3}
+        h = self.weights(x).reshape(*x.shape[:1], WIDTH, *[1] * dims.get(type(self.dropout), 0))
+        if isinstance(self.dropout, nn.GRU | Attention):
+            h = h.unsqueeze(0)
+        h = self.dropout(h)
+        return (h[0] if isinstance(h, tuple) else h).reshape(len(x), WIDTH)
+
+
+@every_dropout
+def test_backward_leaves_out_what_forward_did(monkeypatch, dropout):
+    """A sum that is linear in a weight equals the weight times its gradient."""
+    module = Linear(dropout).train()
+    scale = nn.Parameter(torch.tensor(2.0))
+    module.register_parameter("scale", scale)
+    monkeypatch.setattr(micro_batches, "MICRO_BATCH", -(-N_ROWS * WIDTH // 4))
+    monkeypatch.setattr(micro_batches, "KEPT", N_ROWS * WIDTH - 1)  # encoded again
+    x = data(torch.float32)
+    torch.manual_seed(3)
+    (h,) = in_micro_batches(
+        lambda rows: (scale * module(x[rows]).square(),), N_ROWS, N_ROWS * WIDTH, module
+    )
+    (gradient,) = torch.autograd.grad(h.sum(), [scale])
+    assert h.sum().item() == pytest.approx(2 * gradient.item(), rel=1e-5)
+
+
+def test_the_probability_of_all_dropouts_comes_back():
+    module = nn.ModuleList([nn.Dropout(0.1), nn.Dropout2d(0.3), nn.AlphaDropout(0.5)])
+
+    def probabilities():
+        return [m.p for m in module]
+
+    def fails_inside():
+        with dropout_probability(module, 0.2):
+            assert probabilities() == [0.2, 0.2, 0.2]
+            raise RuntimeError("inside")
+
+    with pytest.raises(RuntimeError, match="inside"):
+        fails_inside()
+    assert probabilities() == [0.1, 0.3, 0.5]
 
 
 def test_nothing_is_kept_of_a_large_step(monkeypatch):

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from simmtm_sk.nn.forecast import seasonal_mean
 from simmtm_sk.training import closed_form, forecasting
@@ -57,6 +58,18 @@ def test_steps_lower_the_error_that_is_chosen_by(normalization):
     model.dropout.p = 0.0
     history, _ = finetune_forecast(model, given, still)
     assert history[0]["train_total"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", [nn.Dropout, nn.Dropout1d, nn.AlphaDropout])
+def test_the_encoder_keeps_its_dropout(kind):
+    """In training its modules have the probability of the head; afterwards their own again."""
+    model, seen = forecast_model(), []
+    model.network.backbone.blocks[0].dropout = dropout = kind(0.3)
+    model.dropout.p = 0.2
+    dropout.register_forward_pre_hook(lambda module, _: seen.append(module.p))
+    finetune_forecast(model, task(), plan())
+    assert set(seen) == {0.2}
+    assert dropout.p == 0.3
 
 
 @pytest.mark.parametrize("lr", [1e-9, 1e-2, 1.0])
