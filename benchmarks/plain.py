@@ -49,8 +49,8 @@ def standardised(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
     mean = (values * visible).sum(1, keepdim=True) / count
     centred = (values - mean) * visible
     std = (centred.square().sum(1, keepdim=True) / count).sqrt()
-    level = torch.cat([mean, std.clamp(min=1e-12).log()], 1).clamp(-5, 5)
-    return centred / torch.where(std > 0, std, 1), level
+    stats = torch.cat([mean, std.clamp(min=1e-12).log()], 1).clamp(-5, 5)
+    return centred / torch.where(std > 0, std, 1), stats
 
 
 # -- network --------------------------------------------------------------------------------------
@@ -89,18 +89,18 @@ class PlainEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.embed = nn.Linear(2, d_model)
-        self.level = nn.Linear(2, d_model)
+        self.stats_embedding = nn.Linear(2, d_model)
         self.blocks = nn.ModuleList(
             PlainBlock(d_model, n_heads, d_feedforward, dropout) for _ in range(n_layers)
         )
         self.norm = nn.LayerNorm(d_model)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, values: Tensor, visible: Tensor, level: Tensor) -> Tensor:
+    def forward(self, values: Tensor, visible: Tensor, stats: Tensor) -> Tensor:
         """(n_rows, length) -> (n_rows, length, d_model)."""
         pairs = torch.stack([values, (~visible).to(values.dtype)], 2)
         positions = sinusoids(values.shape[1], self.embed.out_features).to(values.dtype)
-        x = self.dropout(self.embed(pairs) + positions + self.level(level)[:, None])
+        x = self.dropout(self.embed(pairs) + positions + self.stats_embedding(stats)[:, None])
         for block in self.blocks:
             x = block(x)
         return self.norm(x)
@@ -196,8 +196,8 @@ class PlainSimMTM(nn.Module):
         """
         n_series, n_views = len(values), len(views) // len(values)
         visible = torch.cat([torch.ones_like(values, dtype=torch.bool), views])
-        rows, level = standardised(values.repeat(n_views + 1, 1), visible)
-        points = self.backbone(rows, visible, level)
+        rows, stats = standardised(values.repeat(n_views + 1, 1), visible)
+        points = self.backbone(rows, visible, stats)
         similarity = similarities(self.projector(points))
         rebuilt = self.decoder(aggregated(points, similarity, TEMPERATURE), values.shape[1])
         reconstruction = (rebuilt[:n_series, 0] - rows[:n_series]).square().mean()

@@ -182,7 +182,7 @@ def test_what_an_encoder_says_behind_the_end_changes_no_bit(name, poison):
 
 def with_level_weights(network, factor):
     with torch.no_grad():
-        network.backbone.level.weight.mul_(factor)
+        network.backbone.stats_embedding.weight.mul_(factor)
     return network
 
 

@@ -139,4 +139,4 @@ def test_labels_reach_the_encoder_and_not_the_heads_of_pretraining(encoder):
     assert any(name.startswith("network.backbone") for name in touched)
     assert not any("projector" in name or "decoder" in name for name in touched)
     buffers = {name for name, _ in model.named_buffers()}
-    assert {"center", "spread"} < buffers  # they move with the network
+    assert {"center", "std"} < buffers  # they move with the network

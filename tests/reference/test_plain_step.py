@@ -23,7 +23,7 @@ def networks():
     theirs = plain.PlainSimMTM(LENGTH, **SIZES, projection_dim=16, dropout=0.0)
     weights = ours.state_dict()
     theirs.load_state_dict(
-        {name: w for name, w in weights.items() if not name.startswith(("level", "filters"))}
+        {name: w for name, w in weights.items() if not name.startswith(("stats_scaler", "filters"))}
     )
     return ours, theirs
 

@@ -248,7 +248,7 @@ def test_zero_epochs_leave_the_initial_weights():
     network, history = run(chosen)
     assert history == []
     initial = chosen.network(1, 16)
-    initial.level.fit(panel_instance_stats(X))
+    initial.stats_scaler.fit(panel_instance_stats(X))
     assert same_bits(network, initial)
     assert not network.training
 
