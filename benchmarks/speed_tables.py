@@ -14,7 +14,8 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import NullLocator
 from probe import RESULTS
-from speed import CONVOLUTION, FAMILIES, MATRIX_PRODUCT, PLAIN
+from speed_plain import CONVOLUTION, MATRIX_PRODUCT, PLAIN
+from speed_steps import FAMILIES
 from tables import ROOT, insert, restructured
 
 from simmtm_sk import SimMTMTransformer
