@@ -1,0 +1,104 @@
+"""Random kernels that compete: which of a group responds most, and which least."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+GROUP = 8  # kernels that compete with each other
+N_GROUPS, N_TAPS = 32, 9  # groups of each dilation, for the series and as many for its differences
+_NUMBERS = 1 << 21  # responses that are held at once
+_NUDGE = 1e-4  # responses of rounding errors are smaller, in series of unit standard deviation
+
+
+class KernelBank(nn.Module):
+    """How often, and how strongly, each kernel responds more than the others of its group.
+
+    Nothing is trained here. At every time step of every dilation, the kernel of a group that
+    responds most collects its response, and the one that responds least (most strongly in the
+    other direction) a count, on the series and on its first differences: the idea of HYDRA
+    (Dempster et al., arXiv:2203.13652). Kernels have random normal weights over all channels, whose
+    mean over the taps is zero, so that they see shapes and no levels.
+
+    Parameters
+    ----------
+    n_channels : int
+    length : int
+        Points of the longest series; kernels whose taps reach beyond it are left out, but those of
+        the smallest dilation.
+
+    Attributes
+    ----------
+    n_features : int
+    """
+
+    weight: Tensor
+
+    def __init__(self, n_channels: int, length: int) -> None:
+        super().__init__()
+        n_dilations = max(1, ((length - 1) // (N_TAPS - 1)).bit_length())
+        weight = torch.randn(2, n_dilations, N_GROUPS * GROUP, n_channels, N_TAPS)
+        weight = weight - weight.mean(-1, keepdim=True)
+        norm = weight.abs().sum((-1, -2), keepdim=True)
+        self.register_buffer("weight", weight / norm)
+        self.n_features = 2 * 2 * n_dilations * N_GROUPS * GROUP
+
+    def forward(self, values: Tensor, within: Tensor | None) -> Tensor:
+        """Return square roots of mean responses and of shares: (n_rows, n_features).
+
+        Parameters
+        ----------
+        values : Tensor, shape (n_rows, n_channels, length)
+            Of zero mean and unit standard deviation, without gaps; zeros behind a series' end.
+        within : Tensor of bool, shape (n_rows, length), or None
+            False behind a series' end.
+        """
+        n_rows = max(1, _NUMBERS // (N_GROUPS * GROUP * values.shape[-1]))
+        features = values.new_empty(len(values), self.n_features)
+        for start in range(0, len(values), n_rows):
+            rows = slice(start, start + n_rows)
+            features[rows] = self._features(values[rows], None if within is None else within[rows])
+        return features
+
+    def _features(self, values: Tensor, within: Tensor | None) -> Tensor:
+        inside = torch.ones_like(values[:, 0]) if within is None else within.to(values)
+        count = inside.sum(-1).clamp(min=1)[:, None, None]
+        # the step from a series' last point to what lies behind is none of its own
+        steps = values.diff(dim=-1) * (inside[:, None, 1:] if within is not None else 1)
+        features = []
+        for weights, series, counts in zip(
+            self.weight.to(values), (values, steps), (inside, inside[:, 1:]), strict=True
+        ):
+            for i, weight in enumerate(weights):
+                most, least = won(series, weight, 2**i, counts)
+                features += [(most / count).sqrt().flatten(1), (least / count).sqrt().flatten(1)]
+        return torch.cat(features, 1)
+
+
+def won(values: Tensor, weight: Tensor, dilation: int, inside: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum the largest responses of each group, and count the smallest, kernel by kernel.
+
+    Parameters
+    ----------
+    values : Tensor, shape (n_rows, n_channels, length)
+    weight : Tensor, shape (n_groups * GROUP, n_channels, N_TAPS)
+    dilation : int
+    inside : Tensor, shape (n_rows, length)
+        1 at the time steps that count, 0 elsewhere.
+
+    Returns
+    -------
+    most, least : Tensor, each (n_rows, n_groups, GROUP)
+        Time steps at which no kernel of a group responds above (below) zero count for none.
+    """
+    most = values.new_zeros(len(values), len(weight) // GROUP, GROUP)
+    least = torch.zeros_like(most)
+    if values.shape[-1]:
+        response = F.conv1d(values, weight, dilation=dilation, padding=dilation * (N_TAPS // 2))
+        response = response.unflatten(1, (-1, GROUP))
+        largest, which = response.max(2)
+        most.scatter_add_(2, which, largest * (largest > _NUDGE) * inside[:, None])
+        smallest, which = response.min(2)
+        least.scatter_add_(2, which, (smallest < -_NUDGE) * inside[:, None])
+    return most, least
