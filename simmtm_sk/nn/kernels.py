@@ -96,7 +96,7 @@ def won(values: Tensor, weight: Tensor, dilation: int, inside: Tensor) -> tuple[
     least = torch.zeros_like(most)
     if values.shape[-1]:
         response = F.conv1d(values, weight, dilation=dilation, padding=dilation * (N_TAPS // 2))
-        response = response.unflatten(1, (-1, GROUP))
+        response = response.reshape(len(values), -1, GROUP, values.shape[-1])
         largest, which = response.max(2)
         most.scatter_add_(2, which, largest * (largest > _NUDGE) * inside[:, None])
         smallest, which = response.min(2)
