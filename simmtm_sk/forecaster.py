@@ -17,42 +17,32 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from torch import Tensor
 
-from .data.forecast_windows import (
-    ForecastWindows,
-    Index,
-    observed_length,
-    subsample,
-    training_length,
-)
+from .data.forecast_windows import ForecastWindows, Index, observed_length
 from .downstream import TransformerUser, Values, tensors_of
 from .encoders import PatchEncoder
+from .interop.sktime_forecaster import SktimeForecasterBridge
 from .interop.timeline import (
     Instance,
     decoded_frame,
-    decoded_horizon,
     encoded_frame,
-    encoded_horizon,
     extended,
     forecast_frame,
     horizon_steps,
     instances,
-    plain_name,
 )
-from .nn.forecast import NORMALIZATIONS, Forecast, normalized
-from .nn.normalization import visible_statistics
+from .nn.forecast import NORMALIZATIONS, Forecast
+from .training.contexts import pretraining_windows, training_part, training_std
 from .training.forecasting import fit_forecast
-from .training.residuals import error_unit
+from .training.residuals import column_quantiles
+from .training.rollout import Rollout, roll_out
 from .training.settings import draw_seed, forecasting_epochs, resolve_device
 from .training.task import Task
 from .transformer import SimMTMTransformer
 
 LONGEST_CONTEXT = 336
-MOST_PRETRAINED = 20_000  # windows that an encoder is pre-trained on
-FEWEST_OWN_ERRORS = 100  # of a column, that its intervals are made of; otherwise those of all
-_ROWS_AT_ONCE = 4_096  # contexts that are forecast from together
 
 
-class SimMTMForecaster(TransformerUser, BaseForecaster, BaseEstimator):
+class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, BaseEstimator):
     """Forecast time series with a pre-trained encoder, all steps of the horizon at once.
 
     One model serves all columns and all instances of a panel: every column is a series of its own,
@@ -179,9 +169,6 @@ class SimMTMForecaster(TransformerUser, BaseForecaster, BaseEstimator):
         "capability:random_state": True,
         "property:randomness": "derandomized",
     }
-    # sktime would keep y, which this class does on its own, and warn that it will not one day
-    _config: ClassVar[dict[str, Any]] = {"remember_data": False}
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **TransformerUser._parameter_constraints,
         "context_length": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
@@ -224,7 +211,6 @@ class SimMTMForecaster(TransformerUser, BaseForecaster, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
         super().__init__()
-        self._y = self._X = None  # sktime looks for them whatever the configuration
 
     # -- pre-training -----------------------------------------------------------------------------
 
@@ -246,39 +232,6 @@ class SimMTMForecaster(TransformerUser, BaseForecaster, BaseEstimator):
             self.pretrained_.warm_start = last.warm_start
         return self
 
-    def set_params(self, **params: Any) -> SimMTMForecaster:
-        """Set parameters; what `pretrain` has learned stays, unless they decide about it.
-
-        Parameters
-        ----------
-        **params
-            As in scikit-learn; ``transformer__mask_ratio`` reaches into the transformer.
-
-        Returns
-        -------
-        SimMTMForecaster
-            Itself, not fitted any more.
-        """
-        keeps = not any(name.partition("__")[0] == "transformer" for name in params)
-        # sktime's own forgets pre-training (issue #10155)
-        if keeps and hasattr(self, "_set_params_at"):
-            kept: SimMTMForecaster = self._set_params_at("pretrained", params)
-            return kept
-        changed: SimMTMForecaster = super().set_params(**params)
-        return changed
-
-    def __sklearn_clone__(self) -> SimMTMForecaster:
-        """Clone for scikit-learn's tools, pre-trained weights included (sktime issue #10155)."""
-        cloned: SimMTMForecaster = self.clone()
-        return cloned
-
-    def __dir__(self) -> list[str]:
-        """List attributes without looking at them.
-
-        scikit-learn's version would, and sktime's ``fh`` is an error before it is set.
-        """
-        return list(object.__dir__(self))
-
     # -- fitting ----------------------------------------------------------------------------------
 
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon) -> SimMTMForecaster:
@@ -297,7 +250,7 @@ class SimMTMForecaster(TransformerUser, BaseForecaster, BaseEstimator):
         columns = _columns(seen)
         windows = ForecastWindows(columns, context_length, horizon, self._device())
         train, held_out = self._split(windows)
-        series_std = _series_std(columns, self.validation_fraction if len(held_out) else 0.0)
+        series_std = training_std(columns, self.validation_fraction if len(held_out) else 0.0)
         task = Task(windows, series_std, train, held_out)
         if encoder is None:
             encoder = self._encoder(columns, context_length, seed)
@@ -330,8 +283,8 @@ class SimMTMForecaster(TransformerUser, BaseForecaster, BaseEstimator):
         if self.strategy != "from-scratch" and hasattr(self, "pretrained_"):
             return copy.deepcopy(self.pretrained_)
         fraction = float(self.validation_fraction)
-        parts = [_training_part(one, fraction) for one in columns]
-        values = pretraining_windows(parts, context_length)
+        seen_in_training = [training_part(column, fraction) for column in columns]
+        values = pretraining_windows(seen_in_training, context_length)
         return self._trained_transformer(values, seed)
 
     def _default_transformer(self, values: Values) -> SimMTMTransformer:
@@ -368,41 +321,6 @@ class SimMTMForecaster(TransformerUser, BaseForecaster, BaseEstimator):
         given = getattr(self.transformer, "estimator", self.transformer)
         return resolve_device(getattr(given, "device", "auto"))
 
-    def update(self, y: Any, X: Any = None, update_params: bool = True) -> SimMTMForecaster:
-        """Take in new time points, and learn from them if asked to; what fails changes nothing.
-
-        Parameters
-        ----------
-        y : as in `fit`
-            The columns seen in `fit`, and no other instances. Time points already known are
-            replaced; what lies behind the end of ``y`` is forgotten; gaps are missing values.
-        X : None
-            Ignored.
-        update_params : bool, default=True
-            Fit again, from the weights of ``transformer_`` on. False only forecasts from the new
-            points.
-
-        Returns
-        -------
-        SimMTMForecaster
-            Itself.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If ``y`` does not continue what the forecaster has seen.
-        """
-        # sktime takes note of the container and the cutoff before anything is checked
-        before = dict(vars(self))
-        store = dict(getattr(self, "_converter_store_y", {}))
-        try:
-            super().update(y, X, update_params)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before, _converter_store_y=store)
-            raise
-        return self
-
     def _update(
         self, y: pd.DataFrame, X: Any = None, update_params: bool = True
     ) -> SimMTMForecaster:
@@ -422,17 +340,19 @@ class SimMTMForecaster(TransformerUser, BaseForecaster, BaseEstimator):
 
     def _predict(self, fh: ForecastingHorizon, X: Any) -> pd.DataFrame:
         seen = instances(self._cur_y)
-        forecast, _ = self._forecast_from_end(seen)
-        blocks = self._blocks(forecast, fh, seen)
+        blocks = self._blocks(self._forecast_from_end(seen).values, fh, seen)
         return forecast_frame(blocks, seen, fh, self._cur_y.columns, self._cur_y.index.names)
 
     def _predict_quantiles(
         self, fh: ForecastingHorizon, X: Any, alpha: list[float]
     ) -> pd.DataFrame:
         seen = instances(self._cur_y)
-        forecast, unit = self._forecast_from_end(seen)
-        errors = _column_quantiles(self.residuals_, self._residual_series, len(forecast), alpha)
-        blocks = [self._blocks(forecast + error * unit, fh, seen) for error in errors]
+        forecast = self._forecast_from_end(seen)
+        errors = column_quantiles(
+            self.residuals_, self._residual_series, len(forecast.values), alpha
+        )
+        quantiles = forecast.values + errors * forecast.unit
+        blocks = [self._blocks(level, fh, seen) for level in quantiles]
         # a column's quantiles stand side by side
         table = np.stack(blocks, -1).reshape(*blocks[0].shape[:2], -1)
         columns = self._get_columns("predict_quantiles", alpha=alpha)
@@ -501,52 +421,20 @@ class SimMTMForecaster(TransformerUser, BaseForecaster, BaseEstimator):
         series = np.tile(np.arange(n_columns), len(origin))
         origin = np.repeat(origin, n_columns)
         last = pd.DataFrame(values.T).ffill().to_numpy()[origin - 1, series]
-        forecast, _ = self._forecast(windows, series, origin, last)
+        std = self._series_std[series]
+        forecast = roll_out(self.forecast_, windows, series, origin, std, last)
         (steps,) = self._steps(instances(self._cur_y), self.fh) - 1
-        rolled = forecast[:, steps].reshape(-1, n_columns, len(steps))
+        rolled = forecast.values[:, steps].reshape(-1, n_columns, len(steps))
         return rolled.transpose(0, 2, 1)
 
-    def _forecast_from_end(
-        self, seen: list[Instance]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Forecast every column of every instance, as `_forecast` does."""
+    def _forecast_from_end(self, seen: list[Instance]) -> Rollout:
+        """Forecast every column of every instance from its end."""
         columns = _columns(seen)
         contexts = [column[-self.context_length_ :] for column in columns]
         windows = ForecastWindows(contexts, self.context_length_, self.horizon_, self._device())
         last = np.array([column[observed_length(column) - 1] for column in columns])
-        return self._forecast(windows, np.arange(len(columns)), windows.lengths, last)
-
-    def _forecast(
-        self,
-        windows: ForecastWindows,
-        series: NDArray[np.intp],
-        origin: NDArray[np.intp],
-        last: NDArray[np.float64],
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return forecasts, (n, horizon), and the unit of their errors, (n, 1).
-
-        ``last`` are the last values observed before each origin, which are continued where the
-        whole context is missing.
-        """
-        model = copy.deepcopy(self.forecast_).to(windows.device).eval()
-        series_std = torch.as_tensor(
-            self._series_std[series % len(self._series_std)], device=windows.device
-        )
-        known = torch.as_tensor(last, device=windows.device)[:, None]
-        forecasts = [np.empty((0, self.horizon_))]
-        units = [np.empty((0, 1))]
-        with torch.inference_mode():
-            for start in range(0, len(series), _ROWS_AT_ONCE):
-                chunk = slice(start, start + _ROWS_AT_ONCE)
-                context = normalized(
-                    windows.contexts(series[chunk], origin[chunk]), model.normalization
-                )
-                result = context.center + model(context).double() * context.scale
-                result = torch.where(context.observed.any(1, keepdim=True), result, known[chunk])
-                unit = series_std[chunk, None] * error_unit(context.scale / series_std[chunk, None])
-                forecasts.append(result.cpu().numpy())
-                units.append(unit.cpu().numpy())
-        return np.concatenate(forecasts), np.concatenate(units)
+        series = np.arange(len(columns))
+        return roll_out(self.forecast_, windows, series, windows.lengths, self._series_std, last)
 
     def _blocks(
         self, forecast: NDArray[np.float64], fh: ForecastingHorizon, seen: list[Instance]
@@ -588,10 +476,7 @@ class SimMTMForecaster(TransformerUser, BaseForecaster, BaseEstimator):
             "history_": self.history_,
             "encoders": encoders,
             "y": frame,
-            "fh": encoded_horizon(self.fh),
-            "mtype": self._y_metadata["mtype"],
-            "feature_names": [plain_name(name) for name in self._y_metadata["feature_names"]],
-            "name": self._converter_store_y.get("name"),
+            **self._sktime_state(),
         }
         tensors |= {f"forecast.{name}": value for name, value in heads.items()}
         tensors |= {f"y.{name}": value for name, value in frame_tensors.items()}
@@ -611,22 +496,15 @@ class SimMTMForecaster(TransformerUser, BaseForecaster, BaseEstimator):
             str(self.choices_["normalization"]),
             0.0,
         )
-        self.forecast_.load_state_dict(tensors_of(tensors, "forecast."), strict=False)
+        network = self.transformer_.network_.state_dict()
+        weights = {f"network.{name}": weight for name, weight in network.items()}
+        self.forecast_.load_state_dict(weights | tensors_of(tensors, "forecast."))
         self.forecast_.eval()
         self.residuals_ = tensors["residuals"].numpy()
         self._residual_series = tensors["residual_series"].numpy()
         self._series_std = tensors["series_std"].numpy()
         self._cur_y = decoded_frame(state["y"], tensors_of(tensors, "y."))
-        # what sktime's `predict` looks up
-        self._set_cutoff_from_y(self._cur_y)
-        self._fh = decoded_horizon(state["fh"])
-        self._y_metadata = {"mtype": state["mtype"], "feature_names": state["feature_names"]}
-        self._y_mtype_last_seen = state["mtype"]
-        self._converter_store_y = {} if state["name"] is None else {"name": state["name"]}
-        self._is_vectorized = False
-        if hasattr(self, "pretrained_"):
-            self._pretrained_attrs = ["pretrained_"]
-        self._is_fitted = True
+        self._restore_sktime_state(state, self._cur_y)
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
@@ -666,61 +544,3 @@ def default_transformer(context_length: int) -> SimMTMTransformer:
 def _columns(seen: list[Instance]) -> list[Values]:
     """Return every column of every instance as a series, instance by instance."""
     return [column for instance in seen for column in instance.values]
-
-
-def pretraining_windows(columns: list[Values], context_length: int) -> Values:
-    """Return windows for the encoder, each standardised: (n, 1, context_length) float32."""
-    windows = ForecastWindows(columns, context_length, 1)
-    index = subsample(np.arange(len(windows)), MOST_PRETRAINED)
-    context = windows.contexts(windows.series[index], windows.origin[index])
-    parts = normalized(context, "mean")
-    varies = (parts.scale > 0)[:, 0]
-    standard = parts.standard.masked_fill(~parts.observed, torch.nan)
-    # constant windows have nothing to teach; if there are no others, they must do
-    kept = standard[varies] if bool(varies.any()) else torch.zeros(1, context_length)
-    values: Values = kept[:, None].float().numpy()
-    return values
-
-
-def _series_std(columns: list[Values], held_out: float) -> NDArray[np.float64]:
-    """Return the standard deviation of each column's training part; 1 for a constant one."""
-    parts = [_training_part(one, held_out) for one in columns]
-    tensors = [torch.as_tensor(np.array(part, np.float64)) for part in parts]
-    series_std = np.array([float(visible_statistics(t, ~t.isnan())[1]) for t in tensors])
-    return np.where(series_std > 0, series_std, 1.0)
-
-
-def _training_part(series: Values, held_out: float) -> Values:
-    """Return what lies before the held-out part of a series, see `ForecastWindows.split`."""
-    return series[: training_length(observed_length(series), held_out)]
-
-
-def _column_quantiles(
-    residuals: Values, column: NDArray[np.intp], n_columns: int, alphas: list[float]
-) -> NDArray[np.float64]:
-    """Return quantiles of the errors of every column, (n_levels, n_columns, horizon).
-
-    A column that has few errors takes those of all.
-    """
-    counts = np.bincount(column, minlength=n_columns)
-    everyone = _error_quantiles(residuals, alphas)
-    quantiles = [
-        _error_quantiles(residuals[column == i], alphas) if count >= FEWEST_OWN_ERRORS else everyone
-        for i, count in enumerate(counts)
-    ]
-    return np.stack(quantiles, 1)
-
-
-def _error_quantiles(residuals: Values, alphas: list[float]) -> NDArray[np.float64]:
-    """Return quantiles of the observed errors of every step, (n_levels, horizon).
-
-    A step that was never observed has the errors of all others; without any, errors are zero.
-    """
-    observed = ~np.isnan(residuals)
-    steps = [residuals[seen, h] for h, seen in enumerate(observed.T)]
-    others = residuals[observed] if observed.any() else np.zeros(1)
-    # the place of a quantile among n errors that leaves room for unseen ones
-    quantiles = [
-        np.quantile(step if len(step) else others, alphas, method="weibull") for step in steps
-    ]
-    return np.stack(quantiles, 1)

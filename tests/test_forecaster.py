@@ -36,7 +36,6 @@ from simmtm_sk import (
 )
 from simmtm_sk.datasets import load_ett
 from simmtm_sk.downstream import STRATEGIES
-from simmtm_sk.forecaster import FEWEST_OWN_ERRORS, _column_quantiles, _error_quantiles
 from simmtm_sk.nn.masking import geometric_mask
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
@@ -664,23 +663,6 @@ def test_a_column_with_many_errors_has_intervals_of_its_own():
     estimator = forecaster(validation_fraction=0.25).fit(pd.DataFrame(noise), fh=[1])
     lower, upper = estimator.predict_interval(coverage=0.8).to_numpy().reshape(2, 2).T
     assert (upper - lower)[0] > 3 * (upper - lower)[1]
-    errors = draw.normal(size=(FEWEST_OWN_ERRORS + 5, 2))
-    column = np.r_[np.zeros(FEWEST_OWN_ERRORS, int), np.ones(5, int)]
-    got = _column_quantiles(errors, column, 3, [0.1, 0.9])
-    np.testing.assert_array_equal(
-        got[:, 0], _error_quantiles(errors[:FEWEST_OWN_ERRORS], [0.1, 0.9])
-    )
-    for few in (1, 2):  # five errors, and none
-        np.testing.assert_array_equal(got[:, few], _error_quantiles(errors, [0.1, 0.9]))
-
-
-def test_a_step_without_any_error_takes_those_of_others():
-    residuals = np.array([[1.0, np.nan, 2.0], [3.0, np.nan, np.nan]])
-    got = _error_quantiles(residuals, [0.25, 0.5])
-    np.testing.assert_allclose(got[:, 0], [1, 2])
-    np.testing.assert_allclose(got[:, 1], [1, 2])  # of 1, 2, 3
-    np.testing.assert_allclose(got[:, 2], [2, 2])
-    assert (_error_quantiles(residuals[:, 1:2], [0.25, 0.5]) == 0).all()
 
 
 def coverage(estimator, y, origins, level=0.9):

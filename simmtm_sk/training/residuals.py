@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.forecast_windows import Index, subsample
@@ -11,6 +15,7 @@ from ..nn.forecast import Forecast
 from .task import Task
 
 FEWEST_INDEPENDENT = 10  # held-out windows, below which the errors of all steps are put together
+FEWEST_OWN_ERRORS = 100  # of a series, that its intervals are made of; otherwise those of all
 MOST_RESIDUALS = 2_000  # windows behind the quantiles
 
 
@@ -99,3 +104,52 @@ def pooled_errors(errors: Tensor) -> Tensor:
 def error_unit(relative: Tensor) -> Tensor:
     """Return the unit of residuals, in units of the series: between context and series."""
     return ((relative.square() + 1) / 2).sqrt()
+
+
+def column_quantiles(
+    errors: NDArray[np.floating[Any]], series: Index, n_series: int, alpha: Sequence[float]
+) -> NDArray[np.float64]:
+    """Return quantiles of the errors of every series, (n_alpha, n_series, horizon).
+
+    A series that has few errors takes those of all.
+
+    Parameters
+    ----------
+    errors : ndarray, shape (n, horizon)
+        NaN where unknown.
+    series : ndarray of int, shape (n,)
+        The series that each row is of.
+    n_series : int
+    alpha : sequence of float
+        Which quantiles, from 0 to 1.
+    """
+    counts = np.bincount(series, minlength=n_series)
+    everyone = error_quantiles(errors, alpha)
+    quantiles = [
+        error_quantiles(errors[series == i], alpha) if count >= FEWEST_OWN_ERRORS else everyone
+        for i, count in enumerate(counts)
+    ]
+    return np.stack(quantiles, 1)
+
+
+def error_quantiles(
+    errors: NDArray[np.floating[Any]], alpha: Sequence[float]
+) -> NDArray[np.float64]:
+    """Return quantiles of the observed errors of every step, (n_alpha, horizon).
+
+    A step that was never observed has the errors of all others; without any, errors are zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> error_quantiles(np.array([[1.0, np.nan], [3.0, np.nan]]), [0.5]).tolist()
+    [[2.0, 2.0]]
+    """
+    observed = ~np.isnan(errors)
+    steps = [errors[seen, h] for h, seen in enumerate(observed.T)]
+    others = errors[observed] if observed.any() else np.zeros(1)
+    # the place of a quantile among n errors that leaves room for unseen ones
+    quantiles = [
+        np.quantile(step if len(step) else others, alpha, method="weibull") for step in steps
+    ]
+    return np.stack(quantiles, 1)

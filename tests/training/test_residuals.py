@@ -7,6 +7,9 @@ import torch
 from simmtm_sk.training.closed_form import FEWEST_TRAINED
 from simmtm_sk.training.residuals import (
     FEWEST_INDEPENDENT,
+    FEWEST_OWN_ERRORS,
+    column_quantiles,
+    error_quantiles,
     error_unit,
     independent_windows,
     pooled_errors,
@@ -102,3 +105,24 @@ def test_next_to_no_windows_go_on_with_the_last_value(strategy):
 def test_the_unit_of_errors():
     relative = torch.tensor([0.0, 1.0, 7.0])
     np.testing.assert_allclose(error_unit(relative), [0.5**0.5, 1, 5])
+
+
+def test_a_series_with_many_errors_has_quantiles_of_its_own():
+    draw = np.random.default_rng(0)
+    errors = draw.normal(size=(FEWEST_OWN_ERRORS + 5, 2))
+    column = np.r_[np.zeros(FEWEST_OWN_ERRORS, int), np.ones(5, int)]
+    got = column_quantiles(errors, column, 3, [0.1, 0.9])
+    np.testing.assert_array_equal(
+        got[:, 0], error_quantiles(errors[:FEWEST_OWN_ERRORS], [0.1, 0.9])
+    )
+    for few in (1, 2):  # five errors, and none
+        np.testing.assert_array_equal(got[:, few], error_quantiles(errors, [0.1, 0.9]))
+
+
+def test_a_step_without_any_error_takes_those_of_others():
+    residuals = np.array([[1.0, np.nan, 2.0], [3.0, np.nan, np.nan]])
+    got = error_quantiles(residuals, [0.25, 0.5])
+    np.testing.assert_allclose(got[:, 0], [1, 2])
+    np.testing.assert_allclose(got[:, 1], [1, 2])  # of 1, 2, 3
+    np.testing.assert_allclose(got[:, 2], [2, 2])
+    assert (error_quantiles(residuals[:, 1:2], [0.25, 0.5]) == 0).all()

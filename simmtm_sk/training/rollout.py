@@ -1,0 +1,73 @@
+"""Forecasts of a fitted model from any origins of any series."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..data.forecast_windows import ForecastWindows, Index
+from ..nn.forecast import Forecast, normalized
+from .residuals import error_unit
+
+_ROWS_AT_ONCE = 4_096  # contexts that are forecast from together
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """Forecasts in the units of their series.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n, horizon)
+    unit : ndarray, shape (n, 1)
+        Of their errors, see `error_unit`.
+    """
+
+    values: NDArray[np.float64]
+    unit: NDArray[np.float64]
+
+
+def roll_out(
+    model: Forecast,
+    windows: ForecastWindows,
+    series: Index,
+    origin: Index,
+    series_std: NDArray[np.float64],
+    last: NDArray[np.float64],
+) -> Rollout:
+    """Forecast from some origins, each of the series of that number.
+
+    Parameters
+    ----------
+    model : Forecast
+        Stays on its device; what is computed is computed on that of ``windows``.
+    windows : ForecastWindows
+    series, origin : ndarray of int, shape (n,)
+        Whose context, and how many points of the series lie before the forecast.
+    series_std : ndarray, shape (n,)
+        Standard deviation of each row's series.
+    last : ndarray, shape (n,)
+        The last values observed before the origins, which are continued where the whole context
+        is missing.
+    """
+    model = copy.deepcopy(model).to(windows.device).eval()
+    std = torch.as_tensor(series_std, device=windows.device)[:, None]
+    known = torch.as_tensor(last, device=windows.device)[:, None]
+    forecasts = [np.empty((0, windows.horizon))]
+    units = [np.empty((0, 1))]
+    with torch.inference_mode():
+        for start in range(0, len(series), _ROWS_AT_ONCE):
+            chunk = slice(start, start + _ROWS_AT_ONCE)
+            context = normalized(
+                windows.contexts(series[chunk], origin[chunk]), model.normalization
+            )
+            result = context.center + model(context).double() * context.scale
+            result = torch.where(context.observed.any(1, keepdim=True), result, known[chunk])
+            unit = std[chunk] * error_unit(context.scale / std[chunk])
+            forecasts.append(result.cpu().numpy())
+            units.append(unit.cpu().numpy())
+    return Rollout(np.concatenate(forecasts), np.concatenate(units))
