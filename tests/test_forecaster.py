@@ -1069,6 +1069,14 @@ def test_nothing_foreign_is_loaded(tmp_path, fitted):
             load(tmp_path / "changed.zip", transformer=small())
 
 
+@pytest.mark.parametrize("name", ["forecast.token_head.weight", "forecast.window_head.bias"])
+def test_no_weight_may_be_missing(name, fitted):
+    state, tensors = fitted._saved_state()
+    del tensors[name]
+    with pytest.raises(RuntimeError, match=name.removeprefix("forecast.")):
+        forecaster()._restore_state(state, tensors)
+
+
 def test_nothing_is_unpickled(tmp_path, fitted, monkeypatch):
     path = fitted.save(tmp_path / "model")
 
