@@ -21,7 +21,8 @@ from .nn.supervised import Supervised
 from .persistence import SafeArtifactMixin, decoded_params, encoded_params, load
 from .probing import LinearHead, standardization
 from .training.finetuning import Loss, finetune
-from .training.loop import Plan, format_record
+from .training.loop import format_record
+from .training.plan import Plan
 from .training.pretraining import isolated_randomness
 from .training.settings import autocast_dtype, finetuning_epochs, resolve_device
 from .transformer import SimMTMTransformer

@@ -35,7 +35,8 @@ from .nn.filters import MOST_ROWS
 from .nn.masking import MaskFunction
 from .nn.model import Objective, SimMTM
 from .persistence import SafeArtifactMixin
-from .training.loop import Plan, format_record
+from .training.loop import format_record
+from .training.plan import Plan
 from .training.pretraining import Pretraining
 from .training.runs import run
 from .training.settings import (

@@ -97,9 +97,27 @@ def test_a_table_on_disk_keeps_the_rules_of_tables(tmp_path):
 
 
 def test_checkpoints_tell_files_apart(tmp_path):
+    """A run that was stopped after its first evaluation leaves one, for the same files alone."""
     for values in (X, X, X + 1):
-        small(checkpoint_dir=tmp_path / "runs").fit(files_of(tmp_path, values))
-    assert len(list((tmp_path / "runs").iterdir())) == 2
+        estimator = small(checkpoint_dir=tmp_path / "runs", num_epochs=20)
+        estimator.set_callbacks(StopAtOnce()).fit(files_of(tmp_path, values))
+    assert len(list((tmp_path / "runs").glob("*.pt"))) == 2
+
+
+class StopAtOnce:
+    """A callback that ends the training with the first evaluation."""
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        return context.task_name.startswith("epoch")
 
 
 def test_a_list_of_single_series_is_still_one(tmp_path):

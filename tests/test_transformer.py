@@ -1123,17 +1123,16 @@ def test_memory_never_keeps_an_interrupted_run(tmp_path):
 
 
 def test_an_early_stopped_run_does_not_train_on(tmp_path, counted):
-    """Neither from its checkpoint nor from the memory: patience is part of the plan."""
+    """When it is read from the memory: patience is part of the plan."""
     settings = {"num_epochs": 200, "patience": 1, "validation_fraction": 0.5, "lr": 0.1}
-    for storage in ("checkpoint_dir", "memory"):
-        estimator = small(masking=CountingMask(), **settings, **{storage: str(tmp_path / storage)})
-        first, trained = counted(lambda e=estimator: clone(e).fit(X))
-        assert trained
-        assert first.n_epochs_ < 200
-        second, trained = counted(lambda e=estimator: clone(e).fit(X))
-        assert not trained
-        assert second.history_ == first.history_
-        assert digest(second) == digest(first)
+    estimator = small(masking=CountingMask(), **settings, memory=str(tmp_path))
+    first, trained = counted(lambda: clone(estimator).fit(X))
+    assert trained
+    assert first.n_epochs_ < 200
+    second, trained = counted(lambda: clone(estimator).fit(X))
+    assert not trained
+    assert second.history_ == first.history_
+    assert digest(second) == digest(first)
 
 
 def test_memory_as_a_path(tmp_path):
@@ -1161,10 +1160,13 @@ def test_checkpoints_belong_to_one_run(tmp_path):
     plain = small().fit(X)
     stored = small(checkpoint_dir=tmp_path).fit(X)
     assert digest(plain) == digest(stored)
-    files = set(tmp_path.iterdir())
-    assert len(files) == 1
-    again = small(checkpoint_dir=str(tmp_path)).fit(X)
-    assert again.history_ == stored.history_  # read, not trained again
+    assert set(tmp_path.iterdir()) == set()  # a finished run leaves nothing
+    interrupted(small(), X, tmp_path)
+    (file,) = tmp_path.glob("*.pt")
+    content = file.read_bytes()
+    assert digest(small(checkpoint_dir=str(tmp_path)).fit(X)) == digest(plain)
+    assert not file.exists()
+    file.write_bytes(content)  # it stays beside all others
     others = [
         (small(random_state=1), X),
         (small(mask_ratio=0.3), X),
@@ -1172,10 +1174,25 @@ def test_checkpoints_belong_to_one_run(tmp_path):
         (small(max_length=8), X),
         (small(), X_NEW),
     ]
-    for n, (other, values) in enumerate(others, 2):
+    for other, values in others:
         expected = digest(clone(other).fit(values))
+        interrupted(other, values, tmp_path)
+        assert len(list(tmp_path.glob("*.pt"))) == 2
         assert digest(other.set_params(checkpoint_dir=tmp_path).fit(values)) == expected
-        assert len(set(tmp_path.iterdir())) == n
+        assert list(tmp_path.glob("*.pt")) == [file]
+
+
+def interrupted(estimator, values, folder):
+    """Fit a clone that leaves a checkpoint: a callback stops it after the first evaluation."""
+    stopped = clone(estimator).set_params(checkpoint_dir=folder, verbose=0)
+    stopped.set_callbacks(StopAtOnce()).fit(values)
+
+
+class StopAtOnce(Recorder):
+    """Stops after the first evaluation, whichever epoch it is."""
+
+    def on_fit_task_end(self, estimator, context):
+        return context.task_name.startswith("epoch")
 
 
 def test_an_interrupted_fit_is_continued(tmp_path):
@@ -1185,7 +1202,7 @@ def test_an_interrupted_fit_is_continued(tmp_path):
         estimator.fit(X)
     assert estimator.n_epochs_ < 20
     resumed = small(num_epochs=20, masking=StopOnce(None), checkpoint_dir=tmp_path).fit(X)
-    assert len(list(tmp_path.iterdir())) == 1
+    assert list(tmp_path.iterdir()) == []
     assert digest(resumed) == digest(whole)
     strip = [{**record, "seconds": 0} for record in resumed.history_]
     assert strip == [{**record, "seconds": 0} for record in whole.history_]

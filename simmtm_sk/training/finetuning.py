@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +10,9 @@ from torch import Tensor
 
 from ..data import WindowDataset
 from ..nn.supervised import Supervised
-from .loop import History, Plan, train
+from .checkpoint import Checkpoint
+from .loop import History, train
+from .plan import Plan
 from .pretraining import isolated_randomness
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -49,7 +50,7 @@ def finetune(
     plan: Plan,
     *,
     autocast: torch.dtype | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: Checkpoint | None = None,
     on_epoch: Callable[[dict[str, float]], bool] | None = None,
 ) -> tuple[History, bool]:
     """Train ``model`` in place on labelled series and leave it on the CPU.

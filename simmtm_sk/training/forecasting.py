@@ -15,7 +15,8 @@ from ..nn.micro_batches import dropout_probability
 from ..nn.model import SimMTM
 from ..nn.ridge import RidgeFit
 from .closed_form import CRITERION, FEWEST_TRAINED, ClosedForm, best_baseline
-from .loop import History, Plan, train
+from .loop import History, train
+from .plan import Plan
 from .pretraining import isolated_randomness
 from .residuals import calibrated_errors
 from .task import Batch, Task

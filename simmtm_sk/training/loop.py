@@ -1,8 +1,8 @@
-"""One training loop for every estimator: ``train`` -> ``_run_epoch`` -> ``_step``.
+"""One training loop for every estimator: ``train`` -> ``_run_epoch`` -> ``_gradients``.
 
 AdamW with warm-up and cosine decay, clipped gradients, early stopping on a fixed criterion with the
-best weights restored, checkpoints, and Ctrl-C. Nothing reads a value back from the device inside an
-epoch.
+best weights restored, checkpoints, divergence, and Ctrl-C. Nothing reads a value back from the
+device inside an epoch.
 """
 
 from __future__ import annotations
@@ -13,85 +13,43 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
-from .checkpoint import load_checkpoint, save_checkpoint
+from .checkpoint import Checkpoint
+from .gradients import Losses, gradients
+from .plan import Plan
 
 History = list[dict[str, float]]
-Losses = Callable[[Tensor, torch.Generator], dict[str, Tensor]]
 Evaluation = Callable[[], dict[str, float]]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long and how fast to train.
-
-    Attributes
-    ----------
-    n_epochs, batch_size : int
-        Passes over the rows, and the largest number of rows in a step.
-    lr, weight_decay : float
-        Peak learning rate and decay of AdamW.
-    encoder_lr_share : float
-        The part of a model that is named ``backbone`` learns at this share of the rate.
-    seed : int
-        Every epoch's shuffling, masks and dropout follow from it and the epoch's number, so that a
-        resumed run continues exactly as an uninterrupted one.
-    patience : int or None
-        Evaluations without improvement before stopping; None never stops.
-    evaluate_every : int
-        Epochs between evaluations.
-    warmup : float
-        Share of the steps in which the learning rate rises linearly from zero.
-    max_grad_norm : float
-        Gradients are scaled down to this norm.
-    """
-
-    n_epochs: int
-    batch_size: int
-    lr: float
-    weight_decay: float
-    seed: int
-    encoder_lr_share: float = 1.0
-    patience: int | None = None
-    evaluate_every: int = 1
-    warmup: float = 0.1
-    max_grad_norm: float = 1.0
-
-    @property
-    def n_evaluations(self) -> int:
-        """Records that the history of a full run has."""
-        return -(-self.n_epochs // self.evaluate_every)
-
-    def exhausted(self, stale: int) -> bool:
-        """Whether ``stale`` evaluations without improvement end the training."""
-        return self.patience is not None and stale >= self.patience
-
-    def learning_rate(self, step: int, n_steps: int) -> float:
-        """Linear warm-up, then half a cosine down to zero."""
-        warm = max(1, round(self.warmup * n_steps))
-        if step < warm:
-            return self.lr * (step + 1) / warm
-        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, n_steps - warm)))
+Weights = dict[str, Tensor]
 
 
 @dataclass
 class _Progress:
-    """Everything that changes between epochs, apart from the weights and the optimiser."""
+    """Everything that changes between evaluations, apart from the weights and the optimiser."""
 
     epoch: int = 0
     best: float = math.inf
     stale: int = 0
+    n_slices: int = 1  # of a batch, see `gradients`
 
     def improved(self, criterion: float) -> bool:
         """Take note of an evaluation; whether it is the best so far."""
         better = criterion < self.best
         self.best, self.stale = (criterion, 0) if better else (self.best, self.stale + 1)
         return better
+
+
+class _DivergedError(Exception):
+    """A step whose loss or gradient is not finite; says which."""
+
+    def __init__(self, message: str, in_first_step: bool) -> None:
+        super().__init__(message)
+        self.in_first_step = in_first_step
 
 
 def train(
@@ -102,7 +60,7 @@ def train(
     evaluate: Evaluation | None = None,
     *,
     device: torch.device,
-    checkpoint: Path | None = None,
+    checkpoint: Checkpoint | None = None,
     on_epoch: Callable[[dict[str, float]], bool] | None = None,
 ) -> tuple[History, bool]:
     """Train ``model`` in place and return what happened.
@@ -121,129 +79,202 @@ def train(
         Returns floats by name; "criterion" decides about the best epoch and early stopping. Its
         weights are the ones the model ends with. None keeps the last weights.
     device : torch.device
-    checkpoint : Path or None, default=None
-        File that is written after every evaluation and continued from if it is there.
+    checkpoint : Checkpoint or None, default=None
+        Written after every evaluation, and continued from if it is there.
     on_epoch : callable or None, default=None
         Called with each new record of the history; returning True stops the training.
 
     Returns
     -------
     history : list of dict
-        A record per evaluation: "epoch", "lr", "seconds", "train_<loss>" and "valid_<value>".
+        A record per evaluation: "epoch", "lr", "grad_norm" and "clipped_share" (mean norm of the
+        gradients before they are clipped, and share of the steps in which they were),
+        "seconds", "train_<loss>" and "valid_<value>".
     complete : bool
-        False if ``on_epoch`` or a KeyboardInterrupt ended the training before the plan did.
+        False if ``on_epoch``, a KeyboardInterrupt or divergence ended the training before the plan.
 
-    Notes
+    Raises
+    ------
+    FloatingPointError
+        If a loss or gradient is not finite before there are any trained weights to keep.
+    MemoryError
+        If half a batch does not fit into the memory of a GPU.
+
+    Warns
     -----
-    A KeyboardInterrupt ends the training with a warning and the best weights so far.
+    UserWarning
+        At a KeyboardInterrupt, which leaves the best weights so far, or the initial ones.
+    ConvergenceWarning
+        If the training diverges later: the model keeps the best weights before that, without
+        ``evaluate`` the last ones that whole epochs could be trained from.
     """
-    fused = device.type in ("cpu", "cuda")
-    optimizer = torch.optim.AdamW(
-        _parameter_groups(model, plan), lr=plan.lr, weight_decay=plan.weight_decay, fused=fused
-    )
+    optimizer = _optimizer(model, plan, device)
     progress, history, complete = _Progress(), History(), True
-    best_weights: dict[str, Tensor] | None = None
-    if checkpoint is not None and checkpoint.exists():
-        state = load_checkpoint(checkpoint, device)
+    kept: Weights | None = None  # the best, or without evaluation the last known to be sound
+    state = None if checkpoint is None else checkpoint.load(model.state_dict(), device)
+    if state is not None:
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        progress, history = _Progress(**state["progress"]), state["history"]
-        best_weights = state["best"]
+        progress, history, kept = _Progress(**state["progress"]), state["history"], state["kept"]
 
+    before: Weights | None = None
     try:
         while progress.epoch < plan.n_epochs and not plan.exhausted(progress.stale):
-            started = time.perf_counter()
-            n_epochs = min(plan.evaluate_every, plan.n_epochs - progress.epoch)
-            record: dict[str, float] = {"epoch": progress.epoch + n_epochs}
-            for _ in range(n_epochs):
-                record |= _run_epoch(model, optimizer, plan, progress.epoch, n_rows, losses, device)
-                progress.epoch += 1
-            if evaluate is not None:
+            started, before = time.perf_counter(), _copied(model)
+            record = _run_epochs(model, optimizer, plan, progress, n_rows, losses, device)
+            if evaluate is None:
+                kept = before if history else None  # initial weights are not trained
+            else:
                 model.eval()
                 with torch.no_grad():
                     record |= {f"valid_{name}": value for name, value in evaluate().items()}
                 if progress.improved(record["valid_criterion"]):
-                    best_weights = copy.deepcopy(model.state_dict())
+                    kept = _copied(model)
             record["seconds"] = time.perf_counter() - started
             history.append(record)
             if checkpoint is not None:
-                save_checkpoint(
-                    checkpoint,
-                    {
-                        "model": model.state_dict(),
-                        "optimizer": optimizer.state_dict(),
-                        "progress": vars(progress),
-                        "history": history,
-                        "best": best_weights,
-                    },
-                )
+                checkpoint.save(_state(model, optimizer, progress, history, kept))
             if on_epoch is not None and on_epoch(record):
                 complete = False
                 break
+        final = None if evaluate is None else kept
     except KeyboardInterrupt:
-        complete = False
+        complete, final = False, before if evaluate is None or kept is None else kept
         warnings.warn(
             f"training was interrupted in epoch {progress.epoch + 1} of {plan.n_epochs}; "
             "the estimator is fitted with the best weights so far.",
             UserWarning,
             stacklevel=2,
         )
-    if best_weights is not None:
-        model.load_state_dict(best_weights)
+    except _DivergedError as diverged:
+        if evaluate is None and history and not diverged.in_first_step:
+            kept = before
+        complete, final = False, _kept_after(diverged, kept)
+    if final is not None:
+        model.load_state_dict(final)
     model.eval()
     return history, complete
 
 
-def _parameter_groups(model: nn.Module, plan: Plan) -> list[dict[str, Any]]:
-    """Split encoder and heads, each with its share of the learning rate."""
+def _optimizer(model: nn.Module, plan: Plan, device: torch.device) -> torch.optim.AdamW:
+    """AdamW on encoder and heads, each with its share of the learning rate."""
     named = list(model.named_parameters())
     encoder = [p for name, p in named if "backbone" in name.split(".")]
     heads = [p for name, p in named if "backbone" not in name.split(".")]
-    return [{"params": encoder, "share": plan.encoder_lr_share}, {"params": heads, "share": 1.0}]
+    groups = [{"params": encoder, "share": plan.encoder_lr_share}, {"params": heads, "share": 1.0}]
+    fused = device.type in ("cpu", "cuda")
+    return torch.optim.AdamW(groups, lr=plan.lr, weight_decay=plan.weight_decay, fused=fused)
+
+
+def _copied(model: nn.Module) -> Weights:
+    return copy.deepcopy(model.state_dict())
+
+
+def _state(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: _Progress,
+    history: History,
+    kept: Weights | None,
+) -> dict[str, Any]:
+    return {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "progress": vars(progress),
+        "history": history,
+        "kept": kept,
+    }
+
+
+def _kept_after(diverged: _DivergedError, kept: Weights | None) -> Weights:
+    """Say that the training has diverged, and return the weights to go back to."""
+    if kept is None:
+        raise FloatingPointError(
+            f"training diverged {diverged}, before there were any weights to keep; choose a lower "
+            "lr, or check the scale of the data."
+        ) from None
+    warnings.warn(
+        f"training diverged {diverged}; the estimator is fitted with the best finite weights "
+        "before that. A lower lr may help.",
+        ConvergenceWarning,
+        stacklevel=3,
+    )
+    return kept
+
+
+def _run_epochs(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    plan: Plan,
+    progress: _Progress,
+    n_rows: int,
+    losses: Losses,
+    device: torch.device,
+) -> dict[str, float]:
+    """Run all epochs up to the next evaluation; returns the means of the last one."""
+    record: dict[str, float] = {}
+    first = progress.epoch
+    for _ in range(min(plan.evaluate_every, plan.n_epochs - first)):
+        try:
+            record = _run_epoch(model, optimizer, plan, progress, n_rows, losses, device)
+        except _DivergedError as diverged:
+            diverged.in_first_step &= progress.epoch == first
+            raise
+        progress.epoch += 1
+    # a buffer may be infinite: the unit of what never varies
+    sound = [p.isfinite().all() for p in model.parameters()]
+    sound += [~b.isnan().any() for b in model.buffers()]
+    if not torch.stack(sound).all():
+        raise _DivergedError(f"in the last step of epoch {progress.epoch}: weights overflow", False)
+    return {"epoch": progress.epoch, **record}
 
 
 def _run_epoch(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     plan: Plan,
-    epoch: int,
+    progress: _Progress,
     n_rows: int,
     losses: Losses,
     device: torch.device,
 ) -> dict[str, float]:
     """One pass over the rows in random order; returns the mean of every loss."""
     model.train()
-    torch.manual_seed(plan.seed + epoch)  # dropout; the caller has forked the global generator
-    generator = torch.Generator(device).manual_seed(plan.seed + epoch)
+    seed = plan.seed + progress.epoch
+    torch.manual_seed(seed)  # dropout; the caller has forked the global generator
+    generator = torch.Generator(device).manual_seed(seed)
     order = torch.randperm(n_rows, generator=generator, device=device)
     # even parts instead of a small last batch: neighbours are what the objective lives on
     batches = order.tensor_split(-(-n_rows // plan.batch_size))
-    n_steps = plan.n_epochs * len(batches)
-    sums: dict[str, Tensor] = {}
-    lr = 0.0
-    for i, index in enumerate(batches):
-        lr = plan.learning_rate(epoch * len(batches) + i, n_steps)
-        for name, value in _step(model, optimizer, plan, lr, losses(index, generator)).items():
-            sums[name] = sums[name] + value if name in sums else value
-    means = {f"train_{name}": float(value) / len(batches) for name, value in sums.items()}
-    return {"lr": lr, **means}
-
-
-def _step(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    plan: Plan,
-    lr: float,
-    losses: dict[str, Tensor],
-) -> dict[str, Any]:
-    """One optimiser step; returns the losses, detached and still on the device."""
-    for group in optimizer.param_groups:
-        group["lr"] = lr * group["share"]
-    optimizer.zero_grad(set_to_none=True)
-    losses["total"].backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(model.parameters(), plan.max_grad_norm)
-    optimizer.step()
-    return {name: value.detach() for name, value in losses.items()}
+    first, n_steps = progress.epoch * len(batches), plan.n_epochs * len(batches)
+    rates = [plan.learning_rate(first + i, n_steps) for i in range(len(batches))]
+    steps = []
+    for lr, index in zip(rates, batches, strict=True):
+        for group in optimizer.param_groups:
+            group["lr"] = lr * group["share"]
+        terms = gradients(optimizer, progress, losses, index, generator)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), plan.max_grad_norm)
+        optimizer.step()
+        steps.append({**terms, "grad_norm": norm})
+    # the one time that anything is read from the device
+    values = {k: torch.stack([step[k] for step in steps]).double().cpu() for k in steps[0]}
+    total, norms = values["total"], values.pop("grad_norm")
+    diverged = torch.nonzero(~(total.isfinite() & norms.isfinite()))
+    if len(diverged):
+        i = int(diverged[0])
+        raise _DivergedError(
+            f"in step {first + i + 1} of {n_steps} (epoch {progress.epoch + 1}): "
+            f"loss {total[i]:g}, gradient norm {norms[i]:g}, learning rate {rates[i]:g}",
+            in_first_step=i == 0,
+        )
+    clipped = (norms > plan.max_grad_norm).double()
+    means = {f"train_{name}": float(value.mean()) for name, value in values.items()}
+    return {
+        "lr": rates[-1],
+        "grad_norm": float(norms.mean()),
+        "clipped_share": float(clipped.mean()),
+        **means,
+    }
 
 
 def format_record(record: dict[str, float]) -> str:

@@ -6,7 +6,6 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +15,9 @@ from ..data import WindowDataset
 from ..nn.masking import MaskFunction, mask_function, masked_views
 from ..nn.micro_batches import worker_threads
 from ..nn.model import Objective, SimMTM
-from .loop import History, Plan, train
+from .checkpoint import Checkpoint
+from .loop import History, train
+from .plan import Plan
 
 _ONE_AT_A_TIME = threading.RLock()
 
@@ -97,7 +98,7 @@ def pretrain(
     settings: Pretraining,
     *,
     compile: bool = False,
-    checkpoint: Path | None = None,
+    checkpoint: Checkpoint | None = None,
     on_epoch: Callable[[dict[str, float]], bool] | None = None,
 ) -> tuple[History, bool]:
     """Pre-train ``network`` in place on ``rows`` and leave it on the CPU.

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..data import WindowDataset
 from ..nn.model import SimMTM
+from .checkpoint import Checkpoint, remove_when_finished
 from .loop import History
 from .pretraining import Pretraining, pretrain
 
@@ -39,7 +40,7 @@ def run(
     memory : joblib.Memory or None, default=None
         Where whole runs are kept; interrupted ones are not.
     checkpoint_dir : Path or None, default=None
-        Where the run leaves its checkpoints.
+        Where the run leaves its checkpoints; a finished run removes them.
 
     Returns
     -------
@@ -54,7 +55,7 @@ def run(
     name = None
     if memory is not None or checkpoint_dir is not None:
         name = run_name(settings, values)
-    checkpoint = None if checkpoint_dir is None else checkpoint_dir / f"{name}.pt"
+    checkpoint = None if checkpoint_dir is None else Checkpoint(checkpoint_dir / f"{name}.pt")
     options = {"compile": compile, "checkpoint": checkpoint, "on_epoch": on_epoch}
     complete_run: Callable[..., tuple[dict[str, Tensor], History]] = _complete_run
     if memory is not None:
@@ -66,6 +67,8 @@ def run(
     except _UnfinishedError as unfinished:
         return unfinished.history
     network.load_state_dict(weights)
+    if checkpoint is not None:
+        remove_when_finished(checkpoint)
     return history
 
 

@@ -12,7 +12,7 @@ from simmtm_sk.nn.model import Objective, SimMTM
 from simmtm_sk.training import forecasting
 from simmtm_sk.training.closed_form import Baseline
 from simmtm_sk.training.forecasting import fit_forecast
-from simmtm_sk.training.loop import Plan
+from simmtm_sk.training.plan import Plan
 from simmtm_sk.training.task import Task
 
 CONTEXT, HORIZON = 12, 4

@@ -13,7 +13,7 @@ from simmtm_sk import ConvEncoder, SimMTMTransformer
 from simmtm_sk.data import WindowDataset
 from simmtm_sk.nn.supervised import Supervised
 from simmtm_sk.training.finetuning import cross_entropy, finetune, squared_error
-from simmtm_sk.training.loop import Plan
+from simmtm_sk.training.plan import Plan
 from tests.small import LEARNED, fixed
 
 

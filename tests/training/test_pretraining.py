@@ -14,7 +14,7 @@ from simmtm_sk.data import WindowDataset
 from simmtm_sk.inference import panel_instance_stats
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.nn.model import Objective
-from simmtm_sk.training.loop import Plan
+from simmtm_sk.training.plan import Plan
 from simmtm_sk.training.pretraining import Pretraining, isolated_randomness, pretrain, split_rows
 from tests.small import torch_threads
 
