@@ -1,0 +1,264 @@
+"""Simple forecasts that a combination is made of: window ridges, seasonal profiles, last value."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .normalization import interpolated
+
+
+@dataclass(frozen=True)
+class Context:
+    """What lies before the origins of forecasts, in units of each series.
+
+    Attributes
+    ----------
+    values : Tensor of float64, shape (n, length)
+        Gaps are interpolated; before the first observed value it is repeated, after the last one
+        that.
+    first : Tensor of int, shape (n, 1)
+        Where the first observed value lies; ``length`` where there is none.
+    series : Tensor of int, shape (n,)
+        Which series each context is of.
+    """
+
+    values: Tensor
+    first: Tensor
+    series: Tensor
+
+    @property
+    def last(self) -> Tensor:
+        """The value that forecasts are anchored at: (n, 1)."""
+        return self.values[:, -1:]
+
+
+def context_of(values: Tensor, series: Tensor) -> Context:
+    """Fill the gaps (NaN) of contexts, (n, length)."""
+    observed = ~values.isnan()
+    length = values.shape[1]
+    at = torch.arange(length, device=values.device).expand(values.shape)
+    first = at.masked_fill(~observed, length).amin(1, keepdim=True)
+    filled = values if bool(observed.all()) else interpolated(values, observed)
+    return Context(filled, first, series)
+
+
+def resolution(length: int, n_recent: int, fineness: int) -> Tensor:
+    """Return the linear map that sums up a long window: recent points as they are, older by means.
+
+    Parameters
+    ----------
+    length : int
+        Points of the window.
+    n_recent : int
+        Points at its end that are kept.
+    fineness : int
+        Older ones are averaged over a ``fineness``-th of their age.
+
+    Returns
+    -------
+    Tensor of float64, shape (length, n_features)
+        In time.
+
+    Examples
+    --------
+    >>> torch.tensor([1.0, 3.0, 4.0, 5.0], dtype=torch.float64) @ resolution(4, 1, 1)
+    tensor([2., 4., 5.], dtype=torch.float64)
+    """
+    edges = [length]
+    while edges[-1] > 0:
+        age = length - edges[-1]
+        size = 1 if age < n_recent else max(1, age // fineness)
+        edges.append(max(0, edges[-1] - size))
+    edges.reverse()
+    summed = torch.zeros(length, len(edges) - 1, dtype=torch.float64)
+    for column, (start, end) in enumerate(itertools.pairwise(edges)):
+        summed[start:end, column] = 1 / (end - start)
+    return summed
+
+
+class WindowRidge(nn.Module):
+    """A linear map of the window, for all series or one for each.
+
+    Parameters
+    ----------
+    summary : Tensor of float64, shape (length, n_features)
+        What is made of the window first, see `resolution`.
+    horizon : int
+    n_maps : int
+        1, or the number of series.
+    anchored : bool
+        Whether it learns differences to the last value, so that it follows every level; otherwise
+        forecasts tend towards the mean of the series.
+    """
+
+    summary: Tensor
+    coef: Tensor
+
+    def __init__(self, summary: Tensor, horizon: int, n_maps: int, anchored: bool) -> None:
+        super().__init__()
+        self.anchored = anchored
+        self.register_buffer("summary", summary)
+        shape = (n_maps, summary.shape[1], horizon)
+        self.register_buffer("coef", torch.zeros(shape, dtype=torch.float64))
+
+    def forward(self, context: Context) -> Tensor:
+        """Return forecasts, (n, horizon)."""
+        anchor = context.last if self.anchored else torch.zeros_like(context.last)
+        features = (context.values[:, -len(self.summary) :] - anchor) @ self.summary
+        if len(self.coef) == 1:
+            return anchor + features @ self.coef[0]
+        forecast = anchor.repeat(1, self.coef.shape[2])
+        for series in range(len(self.coef)):
+            rows = context.series == series
+            forecast[rows] += features[rows] @ self.coef[series]
+        return forecast
+
+
+class SeasonalProfile(nn.Module):
+    """The mean of the same phase over the last periods.
+
+    Parameters
+    ----------
+    period, n_periods, horizon : int
+    level_share : float
+        Share of the difference between the last period's mean and that of all that forecasts are
+        shifted by.
+    """
+
+    def __init__(self, period: int, n_periods: int, horizon: int, level_share: float) -> None:
+        super().__init__()
+        self.period, self.n_periods, self.horizon = period, n_periods, horizon
+        self.level_share = level_share
+
+    def forward(self, context: Context) -> Tensor:
+        """Return forecasts, (n, horizon); the last value where no whole period was observed."""
+        n_points = self.period * self.n_periods
+        length = context.values.shape[1]
+        values = context.values[:, -n_points:].reshape(-1, self.n_periods, self.period)
+        start = torch.arange(length - n_points, length, self.period, device=values.device)
+        whole = (start >= context.first).to(values.dtype)
+        count = whole.sum(1, keepdim=True)
+        profile = (values * whole[:, :, None]).sum(1) / count.clamp(min=1)
+        shift = values[:, -1].mean(1, keepdim=True) - profile.mean(1, keepdim=True)
+        profile = profile + self.level_share * shift
+        profile = torch.where(count > 0, profile, context.last)
+        step = torch.arange(self.horizon, device=values.device) % self.period
+        return profile[:, step]
+
+
+class LastValue(nn.Module):
+    """The last value again.
+
+    Parameters
+    ----------
+    horizon : int
+    """
+
+    def __init__(self, horizon: int) -> None:
+        super().__init__()
+        self.horizon = horizon
+
+    def forward(self, context: Context) -> Tensor:
+        """Return forecasts, (n, horizon)."""
+        return context.last.repeat(1, self.horizon)
+
+
+@dataclass(frozen=True)
+class Member:
+    """What a member is, so that it can be built, named and saved.
+
+    Attributes
+    ----------
+    kind : {"ridge", "profile", "last"}
+    length : int
+        Points that it looks at.
+    anchored, n_recent, fineness, n_maps
+        Of a ridge, see `WindowRidge` and `resolution`.
+    period, n_periods, level_share
+        Of a profile, see `SeasonalProfile`.
+    """
+
+    kind: str
+    length: int
+    anchored: bool = True
+    n_recent: int = 0
+    fineness: int = 1
+    n_maps: int = 1
+    period: int = 0
+    n_periods: int = 0
+    level_share: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """How it is called in ``choices_``."""
+        match self.kind:
+            case "ridge":
+                whose = "own ridge" if self.n_maps > 1 else "ridge"
+                return f"{whose} {self.length}{'' if self.anchored else ' to the mean'}"
+            case "profile":
+                level = f", level {self.level_share:g}" if self.level_share else ""
+                return f"profile {self.n_periods} x {self.period}{level}"
+            case _:
+                return "last value"
+
+    def summary(self) -> Tensor:
+        """Return what a ridge makes of the window, (length, n_features)."""
+        return resolution(self.length, self.n_recent, self.fineness)
+
+    def build(self, horizon: int) -> WindowRidge | SeasonalProfile | LastValue:
+        """Return it as a module, a ridge with coefficients of zero."""
+        match self.kind:
+            case "ridge":
+                return WindowRidge(self.summary(), horizon, self.n_maps, self.anchored)
+            case "profile":
+                return SeasonalProfile(self.period, self.n_periods, horizon, self.level_share)
+            case _:
+                return LastValue(horizon)
+
+
+class Combination(nn.Module):
+    """A weighted mean of members, weights by step of the horizon.
+
+    Parameters
+    ----------
+    members : sequence of Member
+    horizon, n_series : int
+    """
+
+    center: Tensor
+    scale: Tensor
+    weights: Tensor
+
+    def __init__(self, members: Sequence[Member], horizon: int, n_series: int) -> None:
+        super().__init__()
+        self.specs, self.horizon = list(members), horizon
+        self.context_length = max(member.length for member in members)
+        self.members = nn.ModuleList([member.build(horizon) for member in members])
+        self.register_buffer("center", torch.zeros(n_series, dtype=torch.float64))
+        self.register_buffer("scale", torch.ones(n_series, dtype=torch.float64))
+        equal = torch.full((len(members), horizon), 1 / len(members), dtype=torch.float64)
+        self.register_buffer("weights", equal)
+
+    def forecasts(self, values: Tensor, series: Tensor) -> Tensor:
+        """Return the forecast of every member in units of the series, (n_members, n, horizon).
+
+        Parameters
+        ----------
+        values : Tensor of float64, shape (n, context_length)
+            NaN = missing.
+        series : Tensor of int, shape (n,)
+            Which series each context is of.
+        """
+        unit = self.scale[series, None]
+        context = context_of((values - self.center[series, None]) / unit, series)
+        return torch.stack([member(context) for member in self.members])
+
+    def forward(self, values: Tensor, series: Tensor) -> Tensor:
+        """Return forecasts in the unit of the values, (n, horizon)."""
+        mean = torch.einsum("mh,mnh->nh", self.weights, self.forecasts(values, series))
+        return mean * self.scale[series, None] + self.center[series, None]

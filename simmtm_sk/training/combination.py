@@ -1,0 +1,73 @@
+"""Fitting a combination of simple forecasts: members, weights, errors, and members once more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..data.forecast_windows import ForecastWindows, observed_length, training_length
+from ..nn.members import Combination
+from .members import choose_members, panel_of, solve_ridges
+from .rolling import Rolling, roll
+from .weights import combination_weights, horizon_blocks
+
+Choices = dict[str, object]
+
+
+def fit_combination(
+    series: Sequence[NDArray[np.float64]],
+    look_back: int,
+    horizon: int,
+    held_out: float,
+    refit: bool,
+    device: torch.device,
+) -> tuple[Combination, Rolling, Choices]:
+    """Fit members and their weights.
+
+    Parameters
+    ----------
+    series : sequence of ndarray, each (length,)
+        NaN = missing.
+    look_back : int
+        Points of the window that ridges look at.
+    horizon : int
+    held_out : float
+        Share of every series, at its end, that only weights and errors are taken from, unless
+        ``refit``.
+    refit : bool
+        Fit members to the whole series when weights are known.
+    device : torch.device
+
+    Returns
+    -------
+    combination : Combination
+        On the CPU.
+    rolling : Rolling
+        What the members did at rolling origins.
+    choices : dict
+        "members" and "weights", a dict of member and weight for every block of the horizon.
+    """
+    ends = np.array([observed_length(values) for values in series])
+    train = np.array([training_length(end, held_out) for end in ends])
+    panel = panel_of(series, train, device)
+    members = choose_members(panel, look_back, horizon)
+    combination = Combination(members, horizon, len(series)).to(device)
+    combination.center, combination.scale = panel.center, panel.scale
+    windows = ForecastWindows(series, combination.context_length, horizon, device)
+    with torch.no_grad():
+        rolling = roll(combination, panel, windows)
+        fold = torch.as_tensor(rolling.fold, device=device)
+        combination.weights = combination_weights(rolling.errors, fold)
+        solve_ridges(combination, panel, panel.lengths if refit else panel.train)
+    names = [member.name for member in members]
+    weights = {
+        f"{block.start + 1}-{block.stop}": {
+            name: round(float(weight), 4)
+            for name, weight in zip(names, combination.weights[:, block.start], strict=True)
+        }
+        for block in horizon_blocks(horizon)
+    }
+    return combination.cpu(), rolling, {"members": names, "weights": weights}

@@ -1,0 +1,187 @@
+"""The members of a combination: which ones there are data for, and their ridges in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..data.forecast_windows import observed_length
+from ..nn.members import Combination, Member, WindowRidge
+from ..nn.normalization import interpolated
+from ..nn.window_moments import window_moments
+from .seasons import find_periods
+
+FEWEST_WINDOWS = 8  # that a ridge is fitted to
+FIRST_CUT = 0.4  # of the training part, that members must be able to do with
+LONG_CONTEXT = 4  # times the window: what ridges with a coarse memory look at
+RECENT_SHARE, FINENESS = 3, 48  # a third of the window as it is; see `resolution`
+PROFILES = ((3, 0.0), (14, 0.0), (28, 0.0), (7, 0.5), (7, 1.0))  # periods, share of the level
+LONGER_PROFILES = ((4, 0.0),)  # of a multiple of the season, such as a week beside a day
+LONGEST_MEMORY = 8_192  # points of a context
+PENALTY = 0.1  # of ridges, in units of the mean variance of a feature
+POOL = 10  # windows of all series, for every coefficient, beside those of a series' own ridge
+MOST_COEFFICIENTS = 20_000_000  # of all own ridges
+_MOMENTS_AT_ONCE = 25_000_000  # entries
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Series to learn from.
+
+    Attributes
+    ----------
+    values : Tensor of float64, shape (n_series, length)
+        Standardised and without gaps; zero behind the end of a series.
+    lengths, train : Tensor of int, shape (n_series,)
+        Points of each series, and of its training part.
+    center, scale : Tensor of float64, shape (n_series,)
+    """
+
+    values: Tensor
+    lengths: Tensor
+    train: Tensor
+    center: Tensor
+    scale: Tensor
+
+
+def panel_of(
+    series: Sequence[NDArray[np.float64]], train: NDArray[np.intp], device: torch.device
+) -> Panel:
+    """Standardise series by their training parts, and fill their gaps."""
+    ends = np.array([observed_length(values) for values in series])
+    padded = np.full((len(series), max(1, ends.max())), np.nan)
+    for row, observed, end in zip(padded, series, ends, strict=True):
+        row[:end] = observed[:end]
+    values = torch.as_tensor(padded, device=device)
+    lengths, train_end = (torch.as_tensor(n, device=device) for n in (ends, train))
+    at = torch.arange(values.shape[1], device=device)
+    known = (~values.isnan()) & (at < train_end[:, None])
+    count = known.sum(1).clamp(min=1)
+    center = values.masked_fill(~known, 0).sum(1) / count
+    centred = values - center[:, None]
+    scale = (centred.masked_fill(~known, 0).square().sum(1) / count).sqrt()
+    scale = torch.where(scale > 0, scale, 1.0)
+    standard = centred / scale[:, None]
+    standard = interpolated(standard, ~standard.isnan()).masked_fill(at >= lengths[:, None], 0)
+    return Panel(standard, lengths, train_end, center, scale)
+
+
+def choose_members(panel: Panel, look_back: int, horizon: int) -> list[Member]:
+    """Return what there are data for.
+
+    Ridges on the window, and on a longer one at coarser resolution, once following the level and
+    once not; where there are several series, also one of its own for each; profiles of the season,
+    or the last value where there is none.
+    """
+    longest = int(panel.train.max())
+    members = []
+    shortest_fold = int(FIRST_CUT * longest)
+    long = min(LONG_CONTEXT * look_back, shortest_fold - horizon - look_back)
+    if long >= 2 * look_back:
+        coarse, n_recent, fineness = long, look_back // RECENT_SHARE, FINENESS
+    else:
+        coarse, n_recent, fineness = look_back, look_back, 1
+    ridges = [
+        Member("ridge", look_back, n_recent=look_back),
+        Member("ridge", coarse, True, n_recent, fineness),
+        Member("ridge", coarse, False, n_recent, fineness),
+    ]
+    if coarse == look_back:
+        del ridges[1]  # the same as the first one
+    if longest - look_back - horizon + 1 >= FEWEST_WINDOWS:
+        members += ridges
+        n_series = len(panel.lengths)
+        n_coefficients = sum(m.summary().shape[1] * horizon for m in ridges) * n_series
+        if n_series > 1 and n_coefficients <= MOST_COEFFICIENTS:
+            members += [
+                Member(m.kind, m.length, m.anchored, m.n_recent, m.fineness, n_series)
+                for m in ridges
+            ]
+    periods = find_periods(panel.values, panel.train)
+    for period, profiles in zip(periods, (PROFILES, LONGER_PROFILES), strict=False):
+        for n_periods, level_share in profiles:
+            fitting = min(n_periods, min(longest, LONGEST_MEMORY) // period)
+            member = Member(
+                "profile",
+                fitting * period,
+                period=period,
+                n_periods=fitting,
+                level_share=level_share,
+            )
+            if fitting > 0 and member not in members:
+                members.append(member)
+    if not periods:
+        members.append(Member("last", 1))
+    return members
+
+
+def solve_ridges(combination: Combination, panel: Panel, lengths: Tensor) -> None:
+    """Fit the ridges among the members to the first points of every series, in place."""
+    ridges = [
+        (spec, member)
+        for spec, member in zip(combination.specs, combination.members, strict=True)
+        if isinstance(member, WindowRidge)
+    ]
+    for length in sorted({spec.length for spec, _ in ridges}):
+        same = [member for spec, member in ridges if spec.length == length]
+        _solve_same_window(same, panel, lengths, length, combination.horizon)
+
+
+def _solve_same_window(
+    ridges: list[WindowRidge], panel: Panel, lengths: Tensor, length: int, horizon: int
+) -> None:
+    """Fit ridges that share the window, and therefore its moments."""
+    n_windows = (lengths - length - horizon + 1).clamp(min=0)
+    total = int(n_windows.sum())
+    if total < FEWEST_WINDOWS:
+        for ridge in ridges:
+            ridge.coef.zero_()
+        return
+    width = length + horizon
+    own = [ridge for ridge in ridges if len(ridge.coef) > 1]
+    pooled = window_moments(panel.values, lengths, width, pooled=True)
+    shared = {ridge.anchored: _feature_moments(pooled, ridge, horizon) for ridge in ridges}
+    for ridge in ridges:
+        if len(ridge.coef) == 1:
+            xx, xy = shared[ridge.anchored]
+            ridge.coef.copy_(_solved(xx, xy))
+    if not own:
+        return
+    step = max(1, _MOMENTS_AT_ONCE // width**2)
+    for start in range(0, len(lengths), step):
+        rows = slice(start, start + step)
+        moments = window_moments(panel.values[rows], lengths[rows], width, pooled=False)
+        for ridge in own:
+            xx, xy = _feature_moments(moments, ridge, horizon)
+            weight = POOL * xx.shape[1] / total
+            pooled_xx, pooled_xy = shared[ridge.anchored]
+            ridge.coef[rows] = _solved(xx + weight * pooled_xx, xy + weight * pooled_xy)
+
+
+def _feature_moments(moments: Tensor, ridge: WindowRidge, horizon: int) -> tuple[Tensor, Tensor]:
+    """Return products of a ridge's features with themselves and with targets."""
+    length = len(ridge.summary)
+    summary = ridge.summary
+    by_window = summary.T @ moments[:, :length]  # (n, n_features, length + horizon)
+    xx, xy = by_window[:, :, :length] @ summary, by_window[:, :, length:]
+    if ridge.anchored:
+        anchor = by_window[:, :, length - 1 : length]
+        square = moments[:, length - 1 : length, length - 1 : length]
+        target = moments[:, length - 1 : length, length:]
+        xx = xx - anchor - anchor.mT + square
+        xy = xy - anchor - target + square
+    return xx, xy
+
+
+def _solved(xx: Tensor, xy: Tensor) -> Tensor:
+    """Solve ridges, (n, p, p) and (n, p, horizon) -> (n, p, horizon)."""
+    unit = xx.diagonal(dim1=1, dim2=2).mean(1)
+    penalty = PENALTY * torch.where(unit > 0, unit, 1.0)
+    eye = torch.eye(xx.shape[1], dtype=xx.dtype, device=xx.device)
+    factor = torch.linalg.cholesky(xx + penalty[:, None, None] * eye)
+    return torch.cholesky_solve(xy, factor)

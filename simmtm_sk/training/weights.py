@@ -1,0 +1,87 @@
+"""How much each member of a combination counts: by products of errors, near equal weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+SHRINKAGE = 0.3  # towards equal weights, in units of the mean squared error of a member
+
+
+def horizon_blocks(horizon: int) -> Iterator[slice]:
+    """Yield the blocks of steps that share their weights: each as long as all before it.
+
+    Examples
+    --------
+    >>> [(block.start, block.stop) for block in horizon_blocks(6)]
+    [(0, 1), (1, 2), (2, 4), (4, 6)]
+    """
+    start, stop = 0, 1
+    while start < horizon:
+        yield slice(start, min(stop, horizon))
+        start, stop = stop, 2 * stop
+
+
+def combination_weights(errors: Tensor, fold: Tensor, shrinkage: float = SHRINKAGE) -> Tensor:
+    """Return weights, not negative and of sum one, for every step of the horizon.
+
+    Those of the smallest squared error on rolling origins, plus ``shrinkage`` times the squared
+    distance from equal weights (Bates and Granger, 1969, with the shrinkage of Diebold and Shin,
+    2019). Every fold counts in units of its best member's error.
+
+    Parameters
+    ----------
+    errors : Tensor, shape (n_members, n, horizon)
+    fold : Tensor of int, shape (n,)
+        Which part of time each origin lies in.
+    shrinkage : float, default=0.3
+
+    Returns
+    -------
+    Tensor of float64, shape (n_members, horizon)
+        Equal weights where there are no errors.
+
+    Examples
+    --------
+    >>> import torch
+    >>> errors = torch.tensor([[[1.0], [-1.0]], [[-1.0], [1.0]], [[9.0], [9.0]]])
+    >>> combination_weights(errors, torch.zeros(2, dtype=torch.int64), 0.0).ravel().tolist()
+    [0.5, 0.5, 0.0]
+    """
+    n_members, _, horizon = errors.shape
+    weights = torch.full((n_members, horizon), 1 / n_members, dtype=torch.float64)
+    for block in horizon_blocks(horizon):
+        products = torch.zeros(n_members, n_members, dtype=torch.float64)
+        for number in sorted(set(fold.tolist())):
+            part = errors[:, fold == number, block].flatten(1).double()
+            product = (part @ part.T).cpu()
+            best = product.diagonal().min()
+            products += product / torch.where(best > 0, best, 1.0)
+        weights[:, block] = _shrunken(products, shrinkage)[:, None]
+    return weights.to(errors.device)
+
+
+def _shrunken(products: Tensor, shrinkage: float) -> Tensor:
+    """Minimise w' products w + shrinkage * |w - 1/n|² on the simplex.
+
+    Members whose weight would be negative are left out, the most negative first.
+    """
+    n_members = len(products)
+    unit = products.diagonal().mean()
+    if not unit > 0:
+        return torch.full((n_members,), 1 / n_members, dtype=products.dtype)
+    matrix = products + (shrinkage + 1e-9) * unit * torch.eye(n_members, dtype=products.dtype)
+    kept = torch.arange(n_members)
+    while True:
+        # equal parts of the shrinkage's target cancel, but for those of members left out
+        ones = torch.ones(len(kept), dtype=products.dtype)
+        solved = torch.linalg.solve(matrix[kept][:, kept], ones)
+        weights = solved / solved.sum()
+        if weights.min() >= 0:
+            break
+        kept = kept[torch.arange(len(kept)) != weights.argmin()]
+    result = torch.zeros(n_members, dtype=products.dtype)
+    result[kept] = weights
+    return result

@@ -1,0 +1,188 @@
+import numpy as np
+import pytest
+import torch
+
+from simmtm_sk.nn.members import (
+    Combination,
+    LastValue,
+    Member,
+    SeasonalProfile,
+    WindowRidge,
+    context_of,
+    resolution,
+)
+
+NAN = float("nan")
+
+
+def contexts(n=5, length=24, seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    return torch.randn(n, length, generator=draw, dtype=torch.float64)
+
+
+def context(values, series=None):
+    series = torch.zeros(len(values), dtype=torch.int64) if series is None else series
+    return context_of(values, series)
+
+
+def fill(ridge, seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    ridge.coef = torch.randn(ridge.coef.shape, generator=draw, dtype=torch.float64)
+    return ridge
+
+
+# -- contexts -------------------------------------------------------------------------------------
+
+
+def test_gaps_are_interpolated_and_ends_repeated():
+    made = context(torch.tensor([[NAN, 1.0, NAN, 3.0, NAN]], dtype=torch.float64))
+    assert made.values.tolist() == [[1.0, 1.0, 2.0, 3.0, 3.0]]
+    assert made.first.tolist() == [[1]]
+    assert made.last.tolist() == [[3.0]]
+
+
+def test_nothing_observed_is_zero():
+    made = context(torch.full((1, 4), NAN, dtype=torch.float64))
+    assert made.values.tolist() == [[0.0] * 4]
+    assert made.first.tolist() == [[4]]
+
+
+# -- resolution -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("length", "recent", "fineness"), [(50, 10, 4), (50, 50, 1), (7, 0, 2)])
+def test_every_point_is_in_one_mean(length, recent, fineness):
+    summary = resolution(length, recent, fineness)
+    assert torch.allclose(summary.sum(0), torch.ones(summary.shape[1], dtype=torch.float64))
+    assert ((summary > 0).sum(1) == 1).all()
+
+
+def test_recent_points_are_kept():
+    assert torch.equal(resolution(30, 12, 3)[-12:, -12:], torch.eye(12, dtype=torch.float64))
+
+
+def test_older_means_are_longer():
+    sizes = (resolution(200, 10, 8) > 0).sum(0)
+    assert (sizes[2:] <= sizes[1:-1]).all()
+    assert sizes[1] > 10
+
+
+# -- members --------------------------------------------------------------------------------------
+
+
+def test_ridge_to_the_mean_is_a_linear_map():
+    ridge = fill(WindowRidge(resolution(8, 4, 2), 3, 1, anchored=False))
+    values = contexts()
+    expected = values[:, -8:] @ ridge.summary @ ridge.coef[0]
+    torch.testing.assert_close(ridge(context(values)), expected)
+
+
+def test_anchored_ridge_follows_every_level():
+    ridge = fill(WindowRidge(resolution(8, 4, 2), 3, 1, anchored=True))
+    values = contexts()
+    torch.testing.assert_close(ridge(context(values + 5)), ridge(context(values)) + 5)
+
+
+def test_own_ridge_takes_the_map_of_the_series():
+    own = fill(WindowRidge(resolution(8, 8, 1), 3, 2, anchored=True))
+    series = torch.tensor([0, 1, 1, 0, 1])
+    values = contexts()
+    found = own(context(values, series))
+    for number in (0, 1):
+        single = WindowRidge(resolution(8, 8, 1), 3, 1, anchored=True)
+        single.coef = own.coef[[number]]
+        rows = series == number
+        torch.testing.assert_close(found[rows], single(context(values[rows])))
+
+
+def test_profile_is_the_mean_of_the_phase():
+    values = contexts(length=13)
+    found = SeasonalProfile(4, 3, 6, 0.0)(context(values)).numpy()
+    for row, forecast in zip(values.numpy(), found, strict=True):
+        expected = [np.mean([row[13 - 4 * k + h % 4] for k in (1, 2, 3)]) for h in range(6)]
+        np.testing.assert_allclose(forecast, expected)
+
+
+def test_profile_moves_to_the_level_of_the_last_period():
+    values = contexts(length=12)
+    plain, half, whole = (
+        SeasonalProfile(4, 3, 4, share)(context(values)) for share in (0.0, 0.5, 1.0)
+    )
+    torch.testing.assert_close(half, (plain + whole) / 2)
+    torch.testing.assert_close(whole.mean(1), values[:, -4:].mean(1))
+
+
+def test_profile_counts_observed_periods_alone():
+    values = contexts(length=12)
+    values[:, :5] = NAN
+    found = SeasonalProfile(4, 3, 4, 0.0)(context(values))
+    torch.testing.assert_close(found, values[:, -4:])
+
+
+def test_profile_without_a_period_is_the_last_value():
+    values = contexts(length=8)
+    values[:, :6] = NAN
+    found = SeasonalProfile(4, 2, 3, 0.5)(context(values))
+    torch.testing.assert_close(found, values[:, -1:].expand(-1, 3))
+
+
+def test_last_value():
+    values = contexts()
+    assert torch.equal(LastValue(2)(context(values)), values[:, -1:].expand(-1, 2))
+
+
+# -- the combination ------------------------------------------------------------------------------
+
+MEMBERS = (
+    Member("ridge", 8, n_recent=8),
+    Member("ridge", 20, anchored=False, n_recent=4, fineness=2, n_maps=2),
+    Member("profile", 12, period=4, n_periods=3, level_share=0.5),
+    Member("last", 1),
+)
+
+
+def combination():
+    made = Combination(MEMBERS, 5, 2)
+    fill(made.members[0])
+    fill(made.members[1], 1)
+    made.center = torch.tensor([10.0, -3.0], dtype=torch.float64)
+    made.scale = torch.tensor([2.0, 0.5], dtype=torch.float64)
+    return made
+
+
+def test_combination_is_the_weighted_mean_in_the_unit_of_the_series():
+    made, series = combination(), torch.tensor([0, 1, 0, 1, 1])
+    draw = torch.rand(4, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    made.weights = draw / draw.sum(0)
+    values = contexts()
+    center, scale = made.center[series, None], made.scale[series, None]
+    standard = context((values - center) / scale, series)
+    expected = sum(
+        weight * (member(standard) * scale + center)
+        for weight, member in zip(made.weights, made.members, strict=True)
+    )
+    torch.testing.assert_close(made(values, series), expected)
+
+
+def test_combination_looks_as_far_back_as_its_members():
+    made = combination()
+    assert made.context_length == 20
+    values, series = contexts(), torch.zeros(5, dtype=torch.int64)
+    torch.testing.assert_close(made(values[:, -20:], series), made(values, series))
+
+
+def test_state_is_complete():
+    made, values, series = combination(), contexts(), torch.tensor([0, 1, 0, 1, 1])
+    again = Combination(made.specs, 5, 2)
+    again.load_state_dict(made.state_dict())
+    assert torch.equal(again(values, series), made(values, series))
+
+
+def test_names_are_distinct():
+    names = [member.name for member in MEMBERS]
+    assert names == [
+        "ridge 8",
+        "own ridge 20 to the mean",
+        "profile 3 x 4, level 0.5",
+        "last value",
+    ]

@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+
+from simmtm_sk.nn.members import Combination, Member
+from simmtm_sk.training.members import (
+    PENALTY,
+    POOL,
+    choose_members,
+    panel_of,
+    solve_ridges,
+)
+
+CPU = torch.device("cpu")
+HORIZON = 4
+
+
+def walks(lengths=(120, 90), seed=0):
+    draw = np.random.default_rng(seed)
+    return [5 + draw.normal(size=n).cumsum() for n in lengths]
+
+
+def panel(series=None, share=1.0):
+    series = walks() if series is None else series
+    return panel_of(series, np.array([int(share * len(values)) for values in series]), CPU)
+
+
+def windows_of(made, number, length):
+    values = made.values[number, : made.lengths[number]].numpy()
+    views = np.lib.stride_tricks.sliding_window_view(values, length + HORIZON)
+    return views[:, :length], views[:, length:]
+
+
+def plain_ridge(features, targets, weights):
+    """The same ridge by scikit-learn: its penalty is relative to the mean of the squares."""
+    penalty = PENALTY * np.mean(weights @ np.square(features))
+    return Ridge(penalty, fit_intercept=False, solver="cholesky").fit(features, targets, weights)
+
+
+def solved(spec, made):
+    combination = Combination([spec], HORIZON, len(made.lengths))
+    solve_ridges(combination, made, made.lengths)
+    return combination.members[0]
+
+
+# -- panels ---------------------------------------------------------------------------------------
+
+
+def test_series_are_standardised_by_their_training_parts():
+    series = walks()
+    made = panel(series, 0.5)
+    for number, values in enumerate(series):
+        train = values[: len(values) // 2]
+        expected = (values - train.mean()) / train.std()
+        np.testing.assert_allclose(made.values[number, : len(values)], expected)
+
+
+def test_gaps_are_filled_and_ends_are_observed():
+    series = [np.array([np.nan, 1.0, np.nan, 3.0, 5.0, np.nan])]
+    made = panel(series)
+    assert made.lengths.tolist() == [5]
+    restored = made.values[0, :5] * made.scale + made.center
+    np.testing.assert_allclose(restored, [1.0, 1.0, 2.0, 3.0, 5.0])
+
+
+def test_constant_series_have_a_scale_of_one():
+    made = panel([np.full(10, 7.0)])
+    assert made.scale.tolist() == [1.0]
+    assert not made.values.any()
+
+
+# -- ridges ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("anchored", [True, False])
+def test_ridge_on_all_series(anchored):
+    made = panel()
+    spec = Member("ridge", 12, anchored, n_recent=4, fineness=3)
+    x, y = (
+        np.concatenate(part)
+        for part in zip(*(windows_of(made, i, 12) for i in (0, 1)), strict=True)
+    )
+    anchor = x[:, -1:] if anchored else 0
+    reference = plain_ridge((x - anchor) @ spec.summary().numpy(), y - anchor, np.ones(len(x)))
+    np.testing.assert_allclose(solved(spec, made).coef[0].T, reference.coef_, rtol=1e-6, atol=1e-9)
+
+
+def test_own_ridge_leans_on_those_of_all():
+    made = panel()
+    spec = Member("ridge", 10, True, n_recent=10, n_maps=2)
+    pairs = [windows_of(made, number, 10) for number in (0, 1)]
+    total = sum(len(x) for x, _ in pairs)
+    found = solved(spec, made)
+    for number in (0, 1):
+        weights = [
+            np.full(len(x), POOL * 10 / total) + (i == number) for i, (x, _) in enumerate(pairs)
+        ]
+        x, y = (np.concatenate(part) for part in zip(*pairs, strict=True))
+        anchor = x[:, -1:]
+        reference = plain_ridge(x - anchor, y - anchor, np.concatenate(weights))
+        np.testing.assert_allclose(found.coef[number].T, reference.coef_, rtol=1e-6, atol=1e-9)
+
+
+def test_ridge_without_windows_is_the_last_value():
+    made = panel(walks((12, 9)))
+    assert not solved(Member("ridge", 10, n_recent=10), made).coef.any()
+
+
+def test_only_the_first_points_count():
+    series = walks()
+    changed = [np.concatenate([values[:60], 1e3 * values[60:]]) for values in series]
+    spec, lengths = Member("ridge", 8, n_recent=8), torch.tensor([60, 60])
+    coefs = []
+    for given in (series, changed):
+        made = panel_of(given, np.array([60, 60]), CPU)
+        combination = Combination([spec], HORIZON, 2)
+        solve_ridges(combination, made, lengths)
+        coefs.append(combination.members[0].coef)
+    assert torch.equal(*coefs)
+
+
+# -- which members --------------------------------------------------------------------------------
+
+
+def names(series, look_back=12):
+    return [member.name for member in choose_members(panel(series), look_back, HORIZON)]
+
+
+def test_long_series_have_long_ridges():
+    assert names(walks((400,))) == ["ridge 12", "ridge 48", "ridge 48 to the mean", "last value"]
+
+
+def test_several_series_have_ridges_of_their_own():
+    expected = ["ridge 12", "ridge 48", "ridge 48 to the mean"]
+    assert names(walks((400, 400)))[:6] == expected + [f"own {name}" for name in expected]
+
+
+def test_short_series_have_the_last_value():
+    assert names(walks((14,))) == ["last value"]
+
+
+def test_seasonal_series_have_profiles():
+    time = np.arange(120)
+    chosen = names([np.sin(2 * np.pi * time / 6)])
+    assert "profile 3 x 6" in chosen
+    assert "profile 14 x 6" in chosen
+    assert "last value" not in chosen
