@@ -18,11 +18,13 @@ from torch import Tensor
 
 from .downstream import PretrainedEstimator, Values
 from .encoders import ConvEncoder
+from .persistence import StateReader, TensorReader
 from .probing import HEADS, classification_head, smoothed_classes
 from .training.finetuning import cross_entropy
 from .training.settings import draw_seed
 from .transformer import SimMTMTransformer
 
+MOST_LABEL_BYTES = 2**24  # in an artifact
 UNLABELLED_TEXT = "\0unlabelled"  # stands for None and NaN among text
 
 
@@ -291,11 +293,10 @@ default="linear-probe"
         state["classes_"] = {"dtype": self.classes_.dtype.str, "labels": self.classes_.tolist()}
         return state, tensors
 
-    def _restore_state(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        super()._restore_state(state, tensors)
-        classes = state["classes_"]
-        self.classes_ = np.array(classes["labels"], dtype=classes["dtype"])
+    def _restore_state(self, state: StateReader, tensors: TensorReader) -> None:
+        self.classes_ = restored_classes(state.inner("classes_"))
         self.n_classes_ = len(self.classes_)
+        self._restore_head(state, tensors, self.n_classes_)
         self._class_dictionary = {label: i for i, label in enumerate(self.classes_)}
 
     @classmethod
@@ -308,6 +309,25 @@ default="linear-probe"
             {"transformer": small, "head": "ridge"},
             {"transformer": small, "strategy": "fine-tune", "num_epochs": 1},
         ]
+
+
+def restored_classes(state: StateReader) -> NDArray[Any]:
+    """Return the classes that an artifact names, sorted and each once, as `fit` leaves them.
+
+    Raises
+    ------
+    ValueError
+        If they are not that, or of a type that labels do not have or that takes far more memory.
+    """
+    labels = state.items("labels", str, int, float, bool)
+    dtype = np.dtype(state.text("dtype"))
+    state.finish()
+    if dtype.kind not in "OUbiuf" or dtype.itemsize * len(labels) > MOST_LABEL_BYTES:
+        raise ValueError(f"classes_ cannot be {len(labels)} of dtype {dtype!s:.40}.")
+    classes = np.array(labels, dtype=dtype)
+    if len(classes) < 2 or classes.tolist() != labels or len(set(labels)) < len(labels):
+        raise ValueError("classes_ are not what their dtype can hold, or not different ones.")
+    return classes
 
 
 def is_unlabelled(y: NDArray[Any]) -> NDArray[np.bool_]:

@@ -18,7 +18,15 @@ from torch import Tensor
 from .data import panel_values
 from .interop import SktimeSklearnBridge, check_series
 from .nn.supervised import Supervised
-from .persistence import SafeArtifactMixin, decoded_params, encoded_params, load
+from .persistence import (
+    SafeArtifactMixin,
+    StateReader,
+    TensorReader,
+    constructed,
+    decoded_params,
+    encoded_params,
+    load,
+)
 from .probing import LinearHead, standardization
 from .training.finetuning import Loss, finetune
 from .training.loop import format_record
@@ -146,20 +154,27 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
             tensors |= {f"{role}.{name}": weight for name, weight in weights.items()}
         return state, tensors
 
-    def _restore_transformers(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    def _restore_transformers(self, state: StateReader, tensors: TensorReader) -> None:
         """Undo `_transformers_state`."""
         given = getattr(self.transformer, "estimator", self.transformer)
         template = given if isinstance(given, SimMTMTransformer) else None
-        restored = {}
-        for role, saved in state.items():
-            encoder = SimMTMTransformer(**decoded_params(saved["params"], template))
-            encoder._restore_state(saved["state"], tensors_of(tensors, f"{role}."))
-            restored[role] = encoder
-        self.transformer_ = restored["fitted"]
-        if "frozen" in restored:
-            self.transformer = FrozenEstimator(restored["frozen"])
-        if "pretrained" in restored:
-            self.pretrained_ = restored["pretrained"]
+
+        def restored(role: str) -> SimMTMTransformer:
+            saved = state.inner(role)
+            params = decoded_params(saved.anything("params"), template)
+            transformer: SimMTMTransformer = constructed(SimMTMTransformer, params)
+            inner = saved.inner("state")
+            transformer._restore_state(inner, tensors.under(f"{role}."))
+            inner.finish()
+            saved.finish()
+            return transformer
+
+        self.transformer_ = restored("fitted")
+        if isinstance(self.transformer, FrozenEstimator):
+            self.transformer = FrozenEstimator(restored("frozen"))
+        if "pretrained" in state:
+            self.pretrained_ = restored("pretrained")
+        state.finish()
 
 
 class PretrainedEstimator(TransformerUser):
@@ -269,21 +284,19 @@ class PretrainedEstimator(TransformerUser):
         head = {f"head.{name}": torch.tensor(value) for name, value in vars(self.head_).items()}
         return {"history_": self.history_, "encoders": encoders}, {**tensors, **head}
 
-    def _restore_state(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        head = tensors_of(tensors, "head.")
-        self.head_ = LinearHead(**{name: value.numpy() for name, value in head.items()})
-        self.history_ = state["history_"]
-        self._restore_transformers(state["encoders"], tensors)
+    def _restore_head(self, state: StateReader, tensors: TensorReader, n_outputs: int) -> None:
+        """Undo `_saved_state`, with a head of so many outputs."""
+        head = tensors.under("head.")
+        intercept = head.take("intercept", (n_outputs,)).numpy()
+        coef = head.take("coef", (n_outputs, None)).numpy()
+        center, std = (head.take(name, coef.shape[1:]).numpy() for name in ("center", "std"))
+        self.head_ = LinearHead(center, std, coef, intercept)
+        self.history_ = state.records("history_")
+        self._restore_transformers(state.inner("encoders"), tensors)
         # what sktime's `predict` looks up
         self._y_metadata = {"is_univariate": True, "mtype": "numpy1D"}
         self._y_inner_mtype = "numpy1D"
         self._is_fitted = True
-
-
-def tensors_of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors whose names begin with ``prefix``, without it."""
-    names = [name for name in tensors if name.startswith(prefix)]
-    return {name.removeprefix(prefix): tensors[name] for name in names}
 
 
 def stratified_part(strata: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.int64]:

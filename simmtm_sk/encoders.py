@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
 from torch import nn
 
 from .nn.encoders import DilatedConvNet, PatchTransformer
+
+_COUNT = [Interval(Integral, 1, None, closed="left")]
+_SHARE = [Interval(Real, 0, 1, closed="left")]
 
 
 class ConvEncoder(BaseEstimator):
@@ -36,6 +43,14 @@ class ConvEncoder(BaseEstimator):
     32
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "d_model": _COUNT,
+        "n_layers": _COUNT,
+        "kernel_size": _COUNT,
+        "dropout": _SHARE,
+        "channel_independent": ["boolean"],
+    }
+
     def __init__(
         self,
         *,
@@ -57,8 +72,9 @@ class ConvEncoder(BaseEstimator):
         Raises
         ------
         ValueError
-            If ``kernel_size`` is even.
+            If a parameter is not what it has to be, or ``kernel_size`` is even.
         """
+        self._validate_params()
         if self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {self.kernel_size}.")
         n_layers = min(self.n_layers, max(1, (length - 1).bit_length()))
@@ -100,6 +116,15 @@ class PatchEncoder(BaseEstimator):
 
     channel_independent = True
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "patch_length": _COUNT,
+        "d_model": _COUNT,
+        "n_layers": _COUNT,
+        "n_heads": _COUNT,
+        "d_feedforward": _COUNT,
+        "dropout": _SHARE,
+    }
+
     def __init__(
         self,
         *,
@@ -123,8 +148,9 @@ class PatchEncoder(BaseEstimator):
         Raises
         ------
         ValueError
-            If a patch would be longer than the series.
+            If a parameter is not what it has to be, or a patch would be longer than the series.
         """
+        self._validate_params()
         _check_heads(self.d_model, self.n_heads)
         if self.patch_length > length:
             raise ValueError(
@@ -165,6 +191,14 @@ class PointEncoder(BaseEstimator):
 
     channel_independent = True
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "d_model": _COUNT,
+        "n_layers": _COUNT,
+        "n_heads": _COUNT,
+        "d_feedforward": _COUNT,
+        "dropout": _SHARE,
+    }
+
     def __init__(
         self,
         *,
@@ -182,6 +216,7 @@ class PointEncoder(BaseEstimator):
 
     def build(self, n_channels: int, length: int) -> nn.Module:
         """Return a network for single channels of about ``length`` points."""
+        self._validate_params()
         _check_heads(self.d_model, self.n_heads)
         return PatchTransformer(
             1, self.d_model, self.n_layers, self.n_heads, self.d_feedforward, self.dropout

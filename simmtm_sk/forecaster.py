@@ -18,7 +18,7 @@ from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from torch import Tensor
 
 from .data.forecast_windows import ForecastWindows, Index, observed_length
-from .downstream import TransformerUser, Values, tensors_of
+from .downstream import TransformerUser, Values
 from .encoders import PatchEncoder
 from .interop.sktime_forecaster import SktimeForecasterBridge
 from .interop.timeline import (
@@ -31,8 +31,10 @@ from .interop.timeline import (
     instances,
 )
 from .nn.forecast import NORMALIZATIONS, Forecast
+from .persistence import StateReader, TensorReader
 from .training.contexts import pretraining_windows, training_part, training_std
 from .training.forecasting import fit_forecast
+from .training.pretraining import isolated_randomness
 from .training.residuals import column_quantiles
 from .training.rollout import Rollout, roll_out
 from .training.settings import draw_seed, forecasting_epochs, resolve_device
@@ -485,26 +487,37 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         tensors["series_std"] = torch.as_tensor(self._series_std)
         return state, tensors
 
-    def _restore_state(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        self._restore_transformers(state["encoders"], tensors)
-        self.context_length_, self.horizon_ = state["context_length_"], state["horizon_"]
-        self.choices_, self.history_ = state["choices_"], state["history_"]
-        self.forecast_ = Forecast(
-            self.transformer_.network_,
-            self.context_length_,
-            self.horizon_,
-            str(self.choices_["normalization"]),
-            0.0,
-        )
-        network = self.transformer_.network_.state_dict()
-        weights = {f"network.{name}": weight for name, weight in network.items()}
-        self.forecast_.load_state_dict(weights | tensors_of(tensors, "forecast."))
-        self.forecast_.eval()
-        self.residuals_ = tensors["residuals"].numpy()
-        self._residual_series = tensors["residual_series"].numpy()
-        self._series_std = tensors["series_std"].numpy()
-        self._cur_y = decoded_frame(state["y"], tensors_of(tensors, "y."))
+    def _restore_state(self, state: StateReader, tensors: TensorReader) -> None:
+        self._restore_transformers(state.inner("encoders"), tensors)
+        self.context_length_ = state.integer("context_length_", 2)
+        self.horizon_ = state.integer("horizon_", 1)
+        self.choices_, self.history_ = state.scalars("choices_"), state.records("history_")
+        self.forecast_ = self._restored_forecast(tensors.under("forecast."))
+        self._cur_y = decoded_frame(state.inner("y"), tensors.under("y."))
+        n_series = len(_columns(instances(self._cur_y)))
+        self.residuals_ = tensors.take(
+            "residuals", (None, self.horizon_), torch.float32, missing=True
+        ).numpy()
+        n_errors = len(self.residuals_)
+        self._residual_series = tensors.take(
+            "residual_series", (n_errors,), torch.int64, low=0, high=n_series - 1
+        ).numpy()
+        self._series_std = tensors.take("series_std", (n_series,)).numpy()
         self._restore_sktime_state(state, self._cur_y)
+
+    def _restored_forecast(self, tensors: TensorReader) -> Forecast:
+        """Build the heads when they are known to have the sizes of the tensors that there are."""
+        tensors.check_shape("window_head.weight", (self.horizon_, self.context_length_))
+        normalization = self.choices_.get("normalization")
+        if normalization not in NORMALIZATIONS:
+            raise ValueError(f"choices_ must name one of {NORMALIZATIONS}, got {normalization!r}.")
+        with isolated_randomness(0):
+            forecast = Forecast(
+                self.transformer_.network_, self.context_length_, self.horizon_, normalization, 0.0
+            )
+        heads = {k: v for k, v in forecast.state_dict().items() if not k.startswith("network.")}
+        tensors.fill(heads)
+        return forecast.eval()
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from sktime.regression.base import BaseRegressor
 
 from .downstream import PretrainedEstimator, Values
 from .encoders import ConvEncoder
+from .persistence import StateReader, TensorReader
 from .probing import LinearHead, regression_head
 from .training.finetuning import squared_error
 from .training.settings import draw_seed
@@ -180,6 +181,9 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
 
     def _predict(self, X: Values) -> NDArray[np.float64]:
         return self.head_.scores(self._embed(X))[:, 0]
+
+    def _restore_state(self, state: StateReader, tensors: TensorReader) -> None:
+        self._restore_head(state, tensors, 1)
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:

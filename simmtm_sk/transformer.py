@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +12,12 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
 from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_memory
@@ -20,7 +26,7 @@ from torch import Tensor
 
 from .data import Panel, WindowDataset
 from .data.forecast_windows import subsample
-from .encoders import ConvEncoder
+from .encoders import ConvEncoder, PatchEncoder, PointEncoder
 from .inference import (
     RowFunction,
     hidden_error,
@@ -34,7 +40,7 @@ from .interop import SktimeSklearnBridge, check_series, instance_index, is_table
 from .nn.filters import MOST_ROWS
 from .nn.masking import MaskFunction
 from .nn.model import Objective, SimMTM
-from .persistence import SafeArtifactMixin
+from .persistence import SafeArtifactMixin, StateReader, TensorReader
 from .training.loop import format_record
 from .training.plan import Plan
 from .training.pretraining import Pretraining
@@ -471,16 +477,19 @@ class SimMTMTransformer(
 
     def _check_settings(self) -> torch.device:
         """Check what depends on more than one parameter, before any work; return the device."""
-        unknown = set(self.pooling) - set(POOLINGS)
-        if unknown or not self.pooling:
-            raise ValueError(
-                f"pooling must name some of {list(POOLINGS)}, got {list(self.pooling)}."
-            )
+        self._check_pooling()
         if isinstance(self.encoder, type):
             raise TypeError(
                 f"encoder must be an object such as {self.encoder.__name__}(), got the class."
             )
         return resolve_device(self.device)
+
+    def _check_pooling(self) -> None:
+        unknown = set(self.pooling) - set(POOLINGS)
+        if unknown or not self.pooling:
+            raise ValueError(
+                f"pooling must name some of {list(POOLINGS)}, got {list(self.pooling)}."
+            )
 
     def _any_channels(self) -> bool:
         return bool(getattr(self._encoder(), "channel_independent", False))
@@ -591,7 +600,8 @@ class SimMTMTransformer(
             level.fit(found, missing)
 
     def _count_features(self) -> int:
-        blank = np.zeros((1, self.n_channels_, self.length_), np.float32)
+        # the length decides nothing, and one from a file may be any
+        blank = np.zeros((1, self.n_channels_, min(self.length_, 512)), np.float32)
         return int(self._embed(blank, torch.float32).shape[1])
 
     def _reconstruct(self, values: Panel) -> Values:
@@ -617,19 +627,38 @@ class SimMTMTransformer(
             state["feature_names_in_"] = list(self.feature_names_in_)
         return state, self.network_.state_dict()
 
-    def _restore_state(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        names = state.pop("feature_names_in_", None)
-        for name, value in state.items():
-            setattr(self, name, value)
-        if names is not None:
+    def _restore_state(self, state: StateReader, tensors: TensorReader) -> None:
+        self._check_pooling()
+        self.n_features_in_ = state.integer("n_features_in_", 1)
+        self.n_channels_ = state.integer("n_channels_", 1)
+        self.length_ = state.integer("length_", 1)
+        self._built_length = state.integer("_built_length", 1)
+        self.n_epochs_ = state.integer("n_epochs_", 0)
+        self.history_ = state.records("history_")
+        if "feature_names_in_" in state:
+            names = state.items("feature_names_in_", str, length=self.n_features_in_)
             self.feature_names_in_ = np.asarray(names, dtype=object)
-        n_channels = 1 if self._any_channels() else self.n_channels_
-        settings = self._pretraining(1, torch.device("cpu"))
-        self.network_ = settings.network(n_channels, self._built_length)
-        self.network_.load_state_dict(tensors)
-        self.network_.eval()
+        self.network_ = self._restored_network(tensors)
         self._n_features_out = self._count_features()
         self._is_fitted = True
+
+    def _restored_network(self, tensors: TensorReader) -> SimMTM:
+        """Build the network when it is known to have the sizes of the tensors that there are."""
+        n_channels = 1 if self._any_channels() else self.n_channels_
+        tensors.check_shape("stats_scaler.center", (2 * n_channels,))
+        tensors.check_shape("projector.out.bias", (self.projection_dim,))
+        settings = self._pretraining(1, torch.device("cpu"))
+        encoder = settings.encoder
+        if isinstance(encoder, ConvEncoder | PatchEncoder | PointEncoder):
+            # one of another class came from the caller, not from a file
+            n_layers = min(encoder.n_layers, len(tensors))
+            bounded = replace(settings, encoder=clone(encoder).set_params(n_layers=n_layers))
+            with torch.device("meta"):
+                shapes = bounded.network(n_channels, self._built_length).state_dict()
+            tensors.check_shapes(shapes)
+        network = settings.network(n_channels, self._built_length)
+        tensors.fill(network.state_dict(), infinite=["stats_scaler.std"])
+        return network.eval()
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:

@@ -93,11 +93,10 @@ def test_round_trip(tmp_path, params):
         **estimator.get_params(deep=False),
         "encoder": repr(estimator.encoder),
         "pooling": tuple(estimator.pooling),
+        "checkpoint_dir": None,  # folders do not travel
     }
     got = loaded.get_params(deep=False)
     got.update(encoder=repr(loaded.encoder), pooling=tuple(loaded.pooling))
-    if expected["checkpoint_dir"] is not None:
-        got["checkpoint_dir"] = Path(got["checkpoint_dir"])
     assert got == expected
 
 
@@ -173,7 +172,7 @@ def test_a_failed_save_leaves_the_old_file(fitted, artifact, monkeypatch, where)
         raise OSError("disk full")
 
     target, name, replacement = {
-        "serialise": (simmtm_sk.persistence, "to_bytes", fail),
+        "serialise": (simmtm_sk.persistence.saving, "to_bytes", fail),
         "write": (Path, "write_bytes", half),
         "move": (Path, "replace", fail),
     }[where]
@@ -518,10 +517,7 @@ def test_the_metadata_for_sktime_are_never_read(artifact, fitted, payload):
 @pytest.mark.parametrize("member", ["config", "weights", "_obj", "data.pkl", "model/data.pkl"])
 def test_code_in_a_member_is_not_run(artifact, payload, member):
     rewrite(artifact, **{member: payload[0]})
-    if member in ("config", "weights"):
-        with pytest.raises(ArtifactError):
-            load(artifact)
-    else:
+    with pytest.raises(ArtifactError):
         load(artifact)
 
 
@@ -559,7 +555,7 @@ def test_what_is_saved_holds_no_object_but_the_class(artifact):
     contents = members(artifact)
     assert set(contents) == {"config.json", "weights.safetensors", "_metadata"}
     assert pickle.loads(contents["_metadata"]) is SimMTMTransformer
-    assert json.loads(contents["config.json"])["format_version"] == 1
+    assert json.loads(contents["config.json"])["format_version"] == 2
 
 
 # -- classifiers and regressors -------------------------------------------------------------------

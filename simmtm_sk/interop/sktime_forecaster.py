@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import pandas as pd
+from sktime.datatypes import MTYPE_REGISTER
 
-from .timeline import decoded_horizon, encoded_horizon, plain_name
+from ..persistence import StateReader
+from .timeline import PLAIN, decoded_horizon, encoded_horizon, plain_name
 
 
 class SktimeForecasterBridge:
@@ -107,14 +109,17 @@ class SktimeForecasterBridge:
             "name": forecaster._converter_store_y.get("name"),
         }
 
-    def _restore_sktime_state(self, state: dict[str, Any], y: pd.DataFrame) -> None:
+    def _restore_sktime_state(self, state: StateReader, y: pd.DataFrame) -> None:
         """Undo `_sktime_state`; ``y`` is what was seen last."""
         forecaster: Any = self
         forecaster._set_cutoff_from_y(y)
-        forecaster._fh = decoded_horizon(state["fh"])
-        forecaster._y_metadata = {"mtype": state["mtype"], "feature_names": state["feature_names"]}
-        forecaster._y_mtype_last_seen = state["mtype"]
-        forecaster._converter_store_y = {} if state["name"] is None else {"name": state["name"]}
+        forecaster._fh = decoded_horizon(state.inner("fh"))
+        mtype = state.text("mtype", {name for name, *_ in MTYPE_REGISTER})
+        names = state.items("feature_names", *PLAIN, length=len(y.columns))
+        forecaster._y_metadata = {"mtype": mtype, "feature_names": names}
+        forecaster._y_mtype_last_seen = mtype
+        name = state.scalar("name")
+        forecaster._converter_store_y = {} if name is None else {"name": name}
         forecaster._is_vectorized = False
         if hasattr(self, "pretrained_"):
             forecaster._pretrained_attrs = ["pretrained_"]

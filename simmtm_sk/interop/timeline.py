@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,15 @@ import torch
 from numpy.typing import NDArray
 from sktime.datatypes import get_cutoff, update_data
 from sktime.forecasting.base import ForecastingHorizon
+
+from ..persistence import StateReader, TensorReader
+
+PLAIN = (str, int, float, bool, type(None))  # what names in an artifact can be
+_FIXED_ZONE = re.compile(r"UTC([+-]\d\d:\d\d)?")
+_FREQUENCY = re.compile(
+    r"-?\d{0,9}(ns|us|ms|s|min|h|D|B|C|bh|cbh|W|WOM|LWOM|SME|SMS|M|ME|MS|BME|BMS|CBME|CBMS"
+    r"|Q|QE|QS|BQE|BQS|Y|YE|YS|BYE|BYS)(-[A-Z0-9]{1,4})?"
+)
 
 
 @dataclass(frozen=True)
@@ -168,19 +179,34 @@ def encoded_frame(y: pd.DataFrame) -> tuple[dict[str, Any], dict[str, torch.Tens
     return state, tensors
 
 
-def decoded_frame(state: dict[str, Any], tensors: dict[str, torch.Tensor]) -> pd.DataFrame:
+def decoded_frame(state: StateReader, tensors: TensorReader) -> pd.DataFrame:
     """Undo `encoded_frame`."""
-    ends = np.cumsum(state["lengths"])
-    values = np.split(tensors["values"].numpy(), ends[:-1])
-    points = np.split(tensors["points"].numpy(), ends[:-1])
-    names = state["index_names"]
+    columns = state.items("columns", *PLAIN)
+    names = state.items("index_names", *PLAIN)
+    lengths = state.items("lengths", int)
+    kinds = state.items("times", dict, length=len(lengths))
+    instances = state.items("instances", list, length=len(lengths))
+    state.finish()
+    n_levels = len(names) - 1
+    if not (columns and lengths and names and min(lengths) > 0):
+        raise ValueError("y must have columns, an index, and instances that are not empty.")
+    if any(len(name) != n_levels or {type(n) for n in name} - {*PLAIN} for name in instances):
+        raise ValueError(f"the instances of y must have names of {n_levels} level(s) each.")
+    if n_levels == 0 and len(lengths) > 1:
+        raise ValueError("y has several instances without a name.")
+    n_points = sum(lengths)
+    ends = np.cumsum(lengths)[:-1]
+    table = tensors.take("values", (n_points, len(columns)), missing=True).numpy()
+    times = tensors.take("points", (n_points,), torch.int64).numpy()
     frames = [
-        pd.DataFrame(v, _decoded_index(kind, p, names[-1]), state["columns"])
-        for v, kind, p in zip(values, state["times"], points, strict=True)
+        pd.DataFrame(values, _decoded_index(kind, points, names[-1]), columns)
+        for values, kind, points in zip(
+            np.split(table, ends), kinds, np.split(times, ends), strict=True
+        )
     ]
-    if len(names) == 1:
+    if n_levels == 0:
         return frames[0]
-    keys = [tuple(name) if len(name) > 1 else name[0] for name in state["instances"]]
+    keys = [tuple(name) if len(name) > 1 else name[0] for name in instances]
     return pd.concat(frames, keys=keys, names=names)
 
 
@@ -192,12 +218,17 @@ def encoded_horizon(fh: ForecastingHorizon) -> dict[str, Any]:
     return {"kind": kind, "points": points.tolist(), "is_relative": fh.is_relative}
 
 
-def decoded_horizon(state: dict[str, Any]) -> ForecastingHorizon:
+def decoded_horizon(state: StateReader) -> ForecastingHorizon:
     """Undo `encoded_horizon`."""
     if "relative" in state:
-        return ForecastingHorizon(state["relative"], is_relative=True)
-    index = _decoded_index(state["kind"], np.asarray(state["points"]), None)
-    return ForecastingHorizon(index, is_relative=state["is_relative"])
+        steps = state.items("relative", int)
+        state.finish()
+        return ForecastingHorizon(steps, is_relative=True)
+    points = np.asarray(state.items("points", int), np.int64)
+    index = _decoded_index(state.anything("kind"), points, None)
+    is_relative = state.flag("is_relative")
+    state.finish()
+    return ForecastingHorizon(index, is_relative=is_relative)
 
 
 def _steps_behind(fh: ForecastingHorizon, cutoff: Any) -> NDArray[np.intp]:
@@ -237,28 +268,50 @@ def _encoded_index(index: pd.Index) -> tuple[dict[str, Any], NDArray[np.int64]]:
             return {"class": name}, index.to_numpy(np.int64)
 
 
-def _decoded_index(kind: dict[str, Any], points: NDArray[np.int64], name: Any) -> pd.Index:
-    match kind["class"]:
-        case "DatetimeIndex":
-            times = pd.DatetimeIndex(points.view(f"M8[{kind['unit']}]"))
-            if kind["zone"] is not None:
-                times = times.tz_localize("UTC").tz_convert(kind["zone"])
-            return pd.DatetimeIndex(times, freq=kind["freq"], name=name)
-        case "TimedeltaIndex":
-            return pd.TimedeltaIndex(
-                points.view(f"m8[{kind['unit']}]"), freq=kind["freq"], name=name
-            )
-        case "PeriodIndex":
+def _decoded_index(kind: Any, points: NDArray[np.int64], name: Any) -> pd.Index:
+    match kind:
+        case {"class": "DatetimeIndex", "unit": unit, "freq": freq, "zone": zone}:
+            times = pd.DatetimeIndex(points.view(f"M8[{_known_unit(unit)}]"))
+            if zone is not None:
+                times = times.tz_localize("UTC").tz_convert(_known_zone(zone))
+            return pd.DatetimeIndex(times, freq=_known_frequency(freq), name=name)
+        case {"class": "TimedeltaIndex", "unit": unit, "freq": freq}:
+            steps = points.view(f"m8[{_known_unit(unit)}]")
+            return pd.TimedeltaIndex(steps, freq=_known_frequency(freq), name=name)
+        case {"class": "PeriodIndex", "freq": str(freq)}:
             periods: Any = pd.PeriodIndex  # the stubs lack from_ordinals
-            index: pd.Index = periods.from_ordinals(points, freq=kind["freq"], name=name)
+            freq = _known_frequency(freq)
+            index: pd.Index = periods.from_ordinals(points, freq=freq, name=name)
             return index
-        case "RangeIndex" if len(points):
+        case {"class": "RangeIndex"} if len(points):
             step = int(points[1] - points[0]) if len(points) > 1 else 1
             return pd.RangeIndex(int(points[0]), int(points[-1]) + step, step, name=name)
-        case "RangeIndex" | "Index":
+        case {"class": "RangeIndex" | "Index"}:
             return pd.Index(points, name=name)
-        case other:
-            raise ValueError(f"there is no time index {other!r}.")
+    raise ValueError(f"there is no time index {kind!r:.80}.")
+
+
+def _known_unit(unit: Any) -> str:
+    if unit not in ("s", "ms", "us", "ns"):
+        raise ValueError(f"time does not count in {unit!r:.40}.")
+    return str(unit)
+
+
+def _known_zone(zone: Any) -> str:
+    """Check the name of a time zone; pandas would open the file that "dateutil/..." names."""
+    known = isinstance(zone, str) and (
+        _FIXED_ZONE.fullmatch(zone) is not None or zone in available_timezones()
+    )
+    if not known:
+        raise ValueError(f"there is no time zone {zone!r:.40}.")
+    return str(zone)
+
+
+def _known_frequency(freq: Any) -> Any:
+    """Check the name of a frequency, which pandas parses."""
+    if freq is not None and (not isinstance(freq, str) or _FREQUENCY.fullmatch(freq) is None):
+        raise ValueError(f"there is no frequency {freq!r:.40}.")
+    return freq
 
 
 def plain_name(name: Any) -> Any:

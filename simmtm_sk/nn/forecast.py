@@ -124,9 +124,8 @@ class Forecast(nn.Module):
         self.network = network
         self.context_length = context_length
         self.normalization = normalization
-        with torch.no_grad():
-            blank = torch.zeros(1, context_length).to(next(network.parameters()).device)
-            n_features = self.tokens(blank, torch.ones_like(blank, dtype=torch.bool)).shape[1]
+        n_tokens = min(-(-context_length // network.patch_length), _MOST_TOKENS)
+        n_features = n_tokens * network.d_model
         self.register_buffer("center", torch.zeros(n_features))
         self.register_buffer("std", torch.ones(n_features))
         self.dropout = nn.Dropout(dropout)

@@ -1,0 +1,22 @@
+"""Saving and loading: `save`, `load`, and what an estimator needs for them."""
+
+from .archive import ArtifactError
+from .params import constructed, decoded_params, encoded_params
+from .readers import StateReader, TensorReader, is_scalar
+from .saving import FORMAT_VERSIONS, SafeArtifactMixin, from_bytes, load, save, to_bytes
+
+__all__ = [
+    "FORMAT_VERSIONS",
+    "ArtifactError",
+    "SafeArtifactMixin",
+    "StateReader",
+    "TensorReader",
+    "constructed",
+    "decoded_params",
+    "encoded_params",
+    "from_bytes",
+    "is_scalar",
+    "load",
+    "save",
+    "to_bytes",
+]
