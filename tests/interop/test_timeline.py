@@ -20,6 +20,7 @@ from simmtm_sk.interop.timeline import (
     instances,
     plain_name,
 )
+from simmtm_sk.persistence import StateReader, TensorReader
 
 MONTHS = pd.period_range("2000-01", periods=24, freq="M", name="month")
 INDICES = {
@@ -213,7 +214,11 @@ def test_a_frame_survives(index):
     y = frame(index)
     y.iloc[3, 0] = np.nan
     state, tensors = encoded_frame(y)
-    pd.testing.assert_frame_equal(decoded_frame(through_json(state), tensors), y)
+    pd.testing.assert_frame_equal(decoded(state, tensors), y)
+
+
+def decoded(state, tensors):
+    return decoded_frame(StateReader(through_json(state), "y"), TensorReader(tensors))
 
 
 @every_index
@@ -222,7 +227,7 @@ def test_panels_and_hierarchies_survive(index):
     three = pd.concat({"x": two, 3: two[:10]}, names=["group", *two.index.names])
     for y in (two, three):
         state, tensors = encoded_frame(y)
-        pd.testing.assert_frame_equal(decoded_frame(through_json(state), tensors), y)
+        pd.testing.assert_frame_equal(decoded(state, tensors), y)
 
 
 @every_index
@@ -232,7 +237,7 @@ def test_horizons_survive(index):
         ForecastingHorizon(index[[3, 7]], is_relative=False),
         ForecastingHorizon(pd.TimedeltaIndex(["1D", "3D"])),
     ):
-        got = decoded_horizon(through_json(encoded_horizon(fh)))
+        got = decoded_horizon(StateReader(through_json(encoded_horizon(fh)), "fh"))
         assert got.is_relative == fh.is_relative
         expected = fh.to_pandas()
         pd.testing.assert_index_equal(got.to_pandas(), expected, exact="equiv", check_names=False)
