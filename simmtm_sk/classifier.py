@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -16,6 +16,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from sktime.classification.base import BaseClassifier
 from torch import Tensor
 
+from .data.labels import UNLABELLED, one_column, read_labels, refuse_one_hot
+from .data.saved_labels import decoded_labels, encoded_labels
 from .downstream import PretrainedEstimator, Values
 from .encoders import ConvEncoder
 from .persistence import StateReader, TensorReader
@@ -23,9 +25,6 @@ from .probing import HEADS, classification_head, smoothed_classes
 from .training.finetuning import cross_entropy
 from .training.settings import draw_seed
 from .transformer import SimMTMTransformer
-
-MOST_LABEL_BYTES = 2**24  # in an artifact
-UNLABELLED_TEXT = "\0unlabelled"  # stands for None and NaN among text
 
 
 class SimMTMClassifier(PretrainedEstimator, ClassifierMixin, BaseClassifier, BaseEstimator):
@@ -53,6 +52,9 @@ default="linear-probe"
         labelled ones, and is the ridge where all are labelled; "auto" decides by cross-validation,
         and for "spread" where a class has one labelled series alone. See
         `simmtm_sk.probing.classification_head`.
+    unlabelled : label or None, default=None
+        A value in ``y`` that marks series without a label, such as the -1 of
+        `sklearn.semi_supervised`, beside None, NaN and NA, which always do.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as in scikit-learn.
     num_epochs : int >= 1 or "auto", default="auto"
@@ -81,7 +83,13 @@ default="linear-probe"
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels seen in ``fit``.
+        The labels seen in ``fit``, of the type they were given in.
+    n_channels_, length_ : int
+        Channels, and points of the longest series, seen in ``fit``.
+    n_features_in_ : int
+        Columns of a table, channels otherwise.
+    feature_names_in_ : ndarray
+        Names of the channels, or of the columns of a table, if ``fit`` saw any.
     transformer_ : SimMTMTransformer
         The fitted encoder, fine-tuned if the strategy says so.
     head_ : simmtm_sk.probing.LinearHead
@@ -95,14 +103,18 @@ default="linear-probe"
 
     Notes
     -----
-    *Unlabelled series* take part in pre-training, and in a linear head that spreads labels. As in
-    `sklearn.semi_supervised` they are marked by the label -1, or by NaN or None; in arrays of
-    strings "-1" is a class like any other.
+    *Labels* may be text, bytes, bools, integers, floats, dates or intervals, and are predicted,
+    saved and loaded as what they are.
+
+    *Unlabelled series* take part in pre-training, and in a linear head that spreads labels. They
+    are marked by None, NaN, NaT or NA in ``y``, and by the value of ``unlabelled``: without
+    ``unlabelled=-1`` the label -1 is a class like any other.
 
     *Input* is what `SimMTMTransformer` accepts; the length may differ between ``fit`` and
     ``predict``.
 
-    *One class alone* in ``y`` warns and is predicted ever after, as everywhere in sktime.
+    *One class alone* in ``y`` warns, trains nothing and is predicted ever after, as everywhere in
+    sktime.
 
     Examples
     --------
@@ -132,9 +144,10 @@ default="linear-probe"
         "property:randomness": "derandomized",
     }
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **PretrainedEstimator._parameter_constraints,
         "head": [StrOptions(set(HEADS))],
+        "unlabelled": "no_validation",
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
@@ -144,6 +157,7 @@ default="linear-probe"
         transformer: SimMTMTransformer | FrozenEstimator | str | Path | None = None,
         strategy: str = "linear-probe",
         head: str = "auto",
+        unlabelled: Any = None,
         class_weight: dict[Any, float] | str | None = None,
         num_epochs: int | str = "auto",
         batch_size: int = 32,
@@ -159,6 +173,7 @@ default="linear-probe"
         self.transformer = transformer
         self.strategy = strategy
         self.head = head
+        self.unlabelled = unlabelled
         self.class_weight = class_weight
         self.num_epochs = num_epochs
         self.batch_size = batch_size
@@ -193,32 +208,34 @@ default="linear-probe"
             If a parameter, ``X`` or ``y`` cannot work; nothing has been trained then.
         """
         values = self._checked(X, y)
-        labels = np.asarray(y)
-        if labels.ndim == 1:
-            known = ~is_unlabelled(labels)
-            if not known.any():
-                raise ValueError("y has no label: every entry marks an unlabelled series.")
-            if labels.dtype.kind == "f" and np.isinf(labels).any():
-                raise ValueError("y contains infinity; labels must be finite, NaN where unknown.")
-            if not known.all() and len(np.unique(labels[known])) == 1:
-                raise ValueError(
-                    f"y has a single class, {labels[known].tolist()[0]!r}, beside unlabelled "
-                    "series (-1, NaN or None). If -1 is a class of yours, give it another number "
-                    "or use text."
-                )
-            if labels.dtype.kind == "O" and not known.all():  # sktime sorts what it is given
-                is_text = any(isinstance(label, str) for label in labels)
-                labels = np.where(known, labels, UNLABELLED_TEXT if is_text else -1)
-            y = labels
-        fitted: SimMTMClassifier = super().fit(values, y)
-        return fitted
-
-    def _fit(self, X: Values, y: NDArray[Any]) -> SimMTMClassifier:
-        known = ~is_unlabelled(y)
-        values, labels = X[known], y[known]
-        self.classes_, target = np.unique(labels, return_inverse=True)
+        column = one_column(y)
+        if column is None:
+            refuse_one_hot(y)
+            several: SimMTMClassifier = self._fit_outputs(values, y)
+            return several
+        self._is_vectorized = False
+        self.classes_, codes = read_labels(column, self.unlabelled)
         self.n_classes_ = len(self.classes_)
         self._class_dictionary = {label: i for i, label in enumerate(self.classes_)}
+        known = codes != UNLABELLED
+        if self.n_classes_ == 1 and not known.all():
+            raise ValueError(
+                f"y has a single class, {self.classes_.tolist()[0]!r}, beside unlabelled series."
+            )
+        if self.n_classes_ == 1:
+            warnings.warn(
+                f"y has a single class, {self.classes_.tolist()[0]!r}: it will be predicted for "
+                "all series, and nothing is trained.",
+                stacklevel=2,
+            )
+        else:
+            self._fit(values, codes)
+        self._is_fitted = True
+        return self
+
+    def _fit(self, X: Values, y: NDArray[np.int64]) -> SimMTMClassifier:
+        known = y != UNLABELLED
+        values, target = X[known], y[known]
         weight = self._class_weights(target)
         seed = draw_seed(self.random_state)
         self.transformer_ = self._trained_transformer(X, seed)
@@ -266,8 +283,10 @@ default="linear-probe"
         ndarray of shape (n_series,)
         """
         self.check_is_fitted()
-        predicted: NDArray[Any] = super().predict(self._values(X))
-        return predicted
+        values = self._values(X)
+        if self._is_vectorized:
+            return np.asarray(super().predict(values))
+        return np.asarray(self.classes_[self._predict_proba(values).argmax(1)])
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the probabilities of the classes.
@@ -282,19 +301,21 @@ default="linear-probe"
             Columns in the order of ``classes_``.
         """
         self.check_is_fitted()
-        probabilities: NDArray[np.float64] = super().predict_proba(self._values(X))
-        return probabilities
+        values = self._values(X)
+        return super().predict_proba(values) if self._is_vectorized else self._predict_proba(values)
 
     def _predict_proba(self, X: Values) -> NDArray[np.float64]:
+        if self.n_classes_ == 1:
+            return np.ones((len(X), 1))
         return self.head_.probabilities(self._embed(X))
 
     def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         state, tensors = super()._saved_state()
-        state["classes_"] = {"dtype": self.classes_.dtype.str, "labels": self.classes_.tolist()}
+        state["classes_"] = encoded_labels(self.classes_)
         return state, tensors
 
     def _restore_state(self, state: StateReader, tensors: TensorReader) -> None:
-        self.classes_ = restored_classes(state.inner("classes_"))
+        self.classes_ = decoded_labels(state.anything("classes_"))
         self.n_classes_ = len(self.classes_)
         self._restore_head(state, tensors, self.n_classes_)
         self._class_dictionary = {label: i for i, label in enumerate(self.classes_)}
@@ -309,33 +330,3 @@ default="linear-probe"
             {"transformer": small, "head": "ridge"},
             {"transformer": small, "strategy": "fine-tune", "num_epochs": 1},
         ]
-
-
-def restored_classes(state: StateReader) -> NDArray[Any]:
-    """Return the classes that an artifact names, sorted and each once, as `fit` leaves them.
-
-    Raises
-    ------
-    ValueError
-        If they are not that, or of a type that labels do not have or that takes far more memory.
-    """
-    labels = state.items("labels", str, int, float, bool)
-    dtype = np.dtype(state.text("dtype"))
-    state.finish()
-    if dtype.kind not in "OUbiuf" or dtype.itemsize * len(labels) > MOST_LABEL_BYTES:
-        raise ValueError(f"classes_ cannot be {len(labels)} of dtype {dtype!s:.40}.")
-    classes = np.array(labels, dtype=dtype)
-    if len(classes) < 2 or classes.tolist() != labels or len(set(labels)) < len(labels):
-        raise ValueError("classes_ are not what their dtype can hold, or not different ones.")
-    return classes
-
-
-def is_unlabelled(y: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where ``y`` marks an unlabelled series: -1 among integers, NaN, None."""
-    if y.dtype.kind in "iu":
-        return np.asarray(y == -1)
-    if y.dtype.kind == "f":
-        return np.asarray(np.isnan(y) | (y == -1))
-    if y.dtype.kind == "O":
-        return np.array([pd.isna(v) or v in (-1, UNLABELLED_TEXT) for v in y])
-    return np.zeros(len(y), bool)

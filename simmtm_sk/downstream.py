@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.base import clone
@@ -15,8 +17,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from .data import panel_values
-from .interop import SktimeSklearnBridge, check_series
+from .data import announce_misreadings, announce_order
+from .interop import SktimeSklearnBridge, check_series, names_seen, read_series
 from .nn.supervised import Supervised
 from .persistence import (
     SafeArtifactMixin,
@@ -38,6 +40,8 @@ from .transformer import SimMTMTransformer
 Values = NDArray[np.floating[Any]]
 
 STRATEGIES = ("linear-probe", "fine-tune", "probe-then-fine-tune", "from-scratch")
+# what fit has seen of the series
+_SEEN = ("n_channels_", "length_", "n_features_in_", "feature_names_in_")
 FEWEST_HELD_OUT = 10  # a smaller part would choose by chance
 
 
@@ -80,6 +84,12 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
             return self._default_transformer(values)
         if isinstance(self.transformer, SimMTMTransformer):
             return self.transformer
+        given = self._frozen()
+        check_series(given, values, reset=False)  # its channels
+        return given
+
+    def _frozen(self) -> SimMTMTransformer:
+        """Return the fitted transformer that is to be taken as it is."""
         if isinstance(self.transformer, FrozenEstimator):
             given = self.transformer.estimator
         else:
@@ -90,7 +100,6 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
                 f"{type(given).__name__}."
             )
         given.check_is_fitted()
-        check_series(given, values, reset=False)  # its channels
         return given
 
     def _is_frozen(self) -> bool:
@@ -109,6 +118,13 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
             given = copy.deepcopy(template)
             given._adopt_instance_stats(values)
             return given
+        if trained and template.__sklearn_is_fitted__():
+            warnings.warn(
+                "the given transformer is fitted already, but is trained anew on the series of "
+                "this fit, as everywhere in scikit-learn. To start from its weights, give "
+                "transformer=sklearn.frozen.FrozenEstimator(transformer).",
+                stacklevel=4,
+            )
         encoder: SimMTMTransformer = clone(template)
         if encoder.random_state is None:
             encoder.set_params(random_state=seed)
@@ -186,11 +202,35 @@ class PretrainedEstimator(TransformerUser):
 
     head_: LinearHead
     history_: list[dict[str, float]]
+    n_channels_: int
+    length_: int
+    n_features_in_: int
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters; those named ``transformer__...`` make ``transformer=None`` an object."""
+        if self.transformer is None and any(name.startswith("transformer__") for name in params):
+            params = {"transformer": SimMTMTransformer(), **params}
+        return super().set_params(**params)
+
+    def _fit_outputs(self, values: Values, y: Any) -> Any:
+        """Let sktime fit a clone for every column of ``y``."""
+        seen = {name: value for name, value in vars(self).items() if name in _SEEN}
+        super().fit(values, y if isinstance(y, pd.DataFrame) else np.asarray(y))
+        self.__dict__.update(seen)
+        return self
 
     def _checked(self, X: Any, y: Any = None) -> Values:
-        """Check everything that can be checked before any work; return ``X`` as an array."""
+        """Forget the last fit, check what can be checked before any work; return an array."""
+        self.reset()
         self._validate_params()
-        values = np.asarray(panel_values(X))
+        frozen = self._frozen() if self._is_frozen() else None
+        channels = None
+        if frozen is not None:
+            channels = names_seen(frozen, X, any_channels=frozen._any_channels())
+        values = np.asarray(read_series(self, X, reset=True, channels=channels))
+        if not isinstance(X, np.ndarray):  # the transformer looks at arrays
+            announce_misreadings(X, values)
+        announce_order(X, y)
         if y is None or (hasattr(y, "__len__") and len(y) != len(values)):
             given = "no labels" if y is None else f"{len(y)} labels"
             raise ValueError(f"X has {len(values)} series, but y has {given}; one each is needed.")
@@ -199,9 +239,12 @@ class PretrainedEstimator(TransformerUser):
 
     def _values(self, X: Any) -> Values:
         """Return series to predict for as an array, their channels checked."""
-        values = np.asarray(panel_values(X))
-        if hasattr(self, "transformer_"):  # sktime fits nothing on a single class
-            check_series(self.transformer_, values, reset=False)
+        values = np.asarray(read_series(self, X, reset=False))
+        if values.shape[1] != self.n_channels_:
+            raise ValueError(
+                f"X has {values.shape[1]} channel(s), but {type(self).__name__} was fitted on "
+                f"{self.n_channels_}; its head needs the same ones."
+            )
         return values
 
     def _embed(self, values: Values) -> NDArray[np.float32]:
@@ -282,7 +325,10 @@ class PretrainedEstimator(TransformerUser):
             )
         encoders, tensors = self._transformers_state()
         head = {f"head.{name}": torch.tensor(value) for name, value in vars(self.head_).items()}
-        return {"history_": self.history_, "encoders": encoders}, {**tensors, **head}
+        seen = {name: vars(self)[name] for name in _SEEN if name in vars(self)}
+        if "feature_names_in_" in seen:
+            seen["feature_names_in_"] = seen["feature_names_in_"].tolist()
+        return {**seen, "history_": self.history_, "encoders": encoders}, {**tensors, **head}
 
     def _restore_head(self, state: StateReader, tensors: TensorReader, n_outputs: int) -> None:
         """Undo `_saved_state`, with a head of so many outputs."""
@@ -293,10 +339,21 @@ class PretrainedEstimator(TransformerUser):
         self.head_ = LinearHead(center, std, coef, intercept)
         self.history_ = state.records("history_")
         self._restore_transformers(state.inner("encoders"), tensors)
+        self._restore_seen(state)
         # what sktime's `predict` looks up
         self._y_metadata = {"is_univariate": True, "mtype": "numpy1D"}
         self._y_inner_mtype = "numpy1D"
+        self._is_vectorized = False
         self._is_fitted = True
+
+    def _restore_seen(self, state: StateReader) -> None:
+        """Take up what fit has seen of the series; the first artifacts leave it to the encoder."""
+        for name in ("n_channels_", "length_", "n_features_in_"):
+            known = state.integer(name, 1) if name in state else getattr(self.transformer_, name)
+            setattr(self, name, known)
+        if "feature_names_in_" in state:
+            names = state.items("feature_names_in_", str, int, float, length=self.n_features_in_)
+            self.feature_names_in_ = np.array(names, dtype=object)
 
 
 def stratified_part(strata: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.frozen import FrozenEstimator
 from sktime.regression.base import BaseRegressor
 
+from .data.labels import one_column, read_targets
 from .downstream import PretrainedEstimator, Values
 from .encoders import ConvEncoder
 from .persistence import StateReader, TensorReader
@@ -44,6 +46,12 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         The fitted encoder, fine-tuned if the strategy says so.
     head_ : simmtm_sk.probing.LinearHead
         Its one output is the prediction.
+    n_channels_, length_ : int
+        Channels, and points of the longest series, seen in ``fit``.
+    n_features_in_ : int
+        Columns of a table, channels otherwise.
+    feature_names_in_ : ndarray
+        Names of the channels, or of the columns of a table, if ``fit`` saw any.
     history_ : list of dict
         Records of fine-tuning, as in `SimMTMTransformer`, losses in units of the variance of ``y``;
         empty for "linear-probe".
@@ -54,7 +62,7 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
 
     Notes
     -----
-    *Unlabelled series*, marked by NaN in ``y``, take part in pre-training only.
+    *Unlabelled series*, marked by None, NaN or NA in ``y``, take part in pre-training only.
 
     Examples
     --------
@@ -134,14 +142,22 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
             If a parameter, ``X`` or ``y`` cannot work; nothing has been trained then.
         """
         values = self._checked(X, y)
-        targets = np.asarray(y)
-        if targets.ndim == 1:
-            y = numbers(targets)
-        fitted: SimMTMRegressor = super().fit(values, y)
-        return fitted
+        column = one_column(y)
+        if column is None:
+            several: SimMTMRegressor = self._fit_outputs(values, y)
+            return several
+        self._is_vectorized = False
+        targets = read_targets(column)
+        if np.nanmin(targets) == np.nanmax(targets):
+            warnings.warn(
+                f"y has a single value, {np.nanmin(targets)}: it will be predicted for all series.",
+                stacklevel=2,
+            )
+        self._fit(values, targets)
+        self._is_fitted = True
+        return self
 
-    def _fit(self, X: Values, y: NDArray[Any]) -> SimMTMRegressor:
-        y = numbers(y)
+    def _fit(self, X: Values, y: NDArray[np.float64]) -> SimMTMRegressor:
         known = ~np.isnan(y)
         values, y = X[known], y[known]
         seed = draw_seed(self.random_state)
@@ -176,8 +192,8 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         ndarray of shape (n_series,)
         """
         self.check_is_fitted()
-        predicted: NDArray[np.float64] = super().predict(self._values(X))
-        return predicted
+        values = self._values(X)
+        return np.asarray(super().predict(values) if self._is_vectorized else self._predict(values))
 
     def _predict(self, X: Values) -> NDArray[np.float64]:
         return self.head_.scores(self._embed(X))[:, 0]
@@ -195,25 +211,6 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
             {"transformer": small},
             {"transformer": small, "strategy": "fine-tune", "num_epochs": 1},
         ]
-
-
-def numbers(y: NDArray[Any]) -> NDArray[np.float64]:
-    """Return targets as floats, NaN where unknown.
-
-    Raises
-    ------
-    ValueError
-        If they are no numbers, infinite, or all unknown.
-    """
-    try:
-        y = y.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"y must hold numbers, got dtype {y.dtype} ({error}).") from error
-    if np.isinf(y).any():
-        raise ValueError("y contains infinity; targets must be finite, or NaN where unknown.")
-    if np.isnan(y).all():
-        raise ValueError("y has no number: every entry marks an unlabelled series.")
-    return y
 
 
 def rescaled(head: LinearHead, unit: float, center: float) -> LinearHead:

@@ -636,7 +636,7 @@ class SimMTMTransformer(
         self.n_epochs_ = state.integer("n_epochs_", 0)
         self.history_ = state.records("history_")
         if "feature_names_in_" in state:
-            names = state.items("feature_names_in_", str, length=self.n_features_in_)
+            names = state.items("feature_names_in_", str, int, float, length=self.n_features_in_)
             self.feature_names_in_ = np.asarray(names, dtype=object)
         self.network_ = self._restored_network(tensors)
         self._n_features_out = self._count_features()

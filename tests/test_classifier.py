@@ -26,7 +26,6 @@ from simmtm_sk import (
     SimMTMTransformer,
     save,
 )
-from simmtm_sk.classifier import is_unlabelled
 from simmtm_sk.downstream import FEWEST_HELD_OUT, STRATEGIES, stratified_part
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.probing import classification_head
@@ -276,7 +275,8 @@ def test_an_own_transformer_is_cloned():
     assert estimator.transformer is own
     assert not hasattr(own, "network_")
     assert own.random_state is None
-    again = classifier(transformer=small().fit(X_NEW)).fit(X, y)
+    with pytest.warns(UserWarning, match=r"fitted already.*FrozenEstimator"):
+        again = classifier(transformer=small().fit(X_NEW)).fit(X, y)
     assert same_weights(again.transformer_, estimator.transformer_)
 
 
@@ -416,25 +416,6 @@ def test_three_classes():
 # -- unlabelled series ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        (np.array([0, -1, 1]), [False, True, False]),
-        (np.array([0, 255], np.uint8), [False, False]),
-        (np.array([0.0, -1.0, np.nan, 2.0]), [False, True, True, False]),
-        (np.array(["a", "-1", "nan", ""]), [False] * 4),
-        (
-            np.array(["a", None, np.nan, -1, "-1", -1.0], object),
-            [False, True, True, True, False, True],
-        ),
-        (np.array([True, False]), [False, False]),
-    ],
-    ids=lambda given: str(getattr(given, "dtype", "")),
-)
-def test_what_marks_an_unlabelled_series(given, expected):
-    assert is_unlabelled(given).tolist() == expected
-
-
 KNOWN = np.arange(24) % 4 < 2  # both classes
 
 
@@ -461,16 +442,17 @@ def marked(marker):
 def test_unlabelled_series_take_part_in_pretraining(marker, strategy):
     """And, with the ridge, in nothing else."""
     labels, classes = marked(marker)
-    estimator = classifier(strategy=strategy).fit(X, labels)
+    given = {"strategy": strategy, "unlabelled": -1 if marker == "-1" else None}
+    estimator = classifier(**given).fit(X, labels)
     assert estimator.classes_.tolist() == classes
     encoder = small(random_state=0).fit(X)
     frozen = classifier(strategy=strategy, transformer=FrozenEstimator(encoder))
     by_hand = frozen.fit(X[KNOWN], y[KNOWN])
-    given = classifier(strategy=strategy, transformer=small(random_state=0)).fit(X, labels)
-    np.testing.assert_array_equal(given.predict_proba(X_NEW), by_hand.predict_proba(X_NEW))
+    seeded = classifier(**given, transformer=small(random_state=0)).fit(X, labels)
+    np.testing.assert_array_equal(seeded.predict_proba(X_NEW), by_hand.predict_proba(X_NEW))
     # other unlabelled series make another encoder
     other = np.where(KNOWN[:, None, None], X, np.cumsum(X, 2))
-    changed = classifier(strategy=strategy).fit(other, labels)
+    changed = classifier(**given).fit(other, labels)
     assert not same_weights(changed.transformer_, estimator.transformer_)
 
 
@@ -480,7 +462,7 @@ def test_labels_spread_to_unlabelled_series(strategy, head, pretrained):
     """The same head as on embeddings; none but the labelled series train further."""
     frozen = FrozenEstimator(pretrained)
     given = {"transformer": frozen, "strategy": strategy, "head": head}
-    found = classifier(**given).fit(X, np.where(KNOWN, kind, -1))
+    found = classifier(**given, unlabelled=-1).fit(X, np.where(KNOWN, kind, -1))
     E = pretrained.transform(X.astype(np.float32))
     by_hand = classification_head(E[KNOWN], kind[KNOWN], head, unlabelled=E[~KNOWN])
     if strategy == "linear-probe":
@@ -493,12 +475,15 @@ def test_labels_spread_to_unlabelled_series(strategy, head, pretrained):
 
 
 def test_a_class_called_minus_one():
-    """In text it is one; among numbers, two classes of which one is -1 are refused."""
-    text = np.array(["-1", "1"])[kind]
-    assert classifier().fit(X, text).score(X_NEW, np.array(["-1", "1"])[kind_new]) > 0.8
-    for dtype in (int, float, object):
-        with pytest.raises(ValueError, match=r"(?s)single class, .*1.*give it another number"):
-            classifier().fit(X, np.array([-1, 1], dtype)[kind])
+    """It is one like any other, unless it is said to mark series without a label."""
+    for labels in ([-1, 1], [-1.0, 1.0], ["-1", "1"]):
+        fitted = classifier().fit(X, np.array(labels)[kind])
+        assert fitted.classes_.tolist() == sorted(labels)
+        assert fitted.score(X_NEW, np.array(labels)[kind_new]) > 0.8
+    three = np.where(KNOWN, kind, -1)
+    with pytest.warns(UserWarning, match=r"label -1 is taken for a class.*unlabelled=-1"):
+        assert classifier().fit(X, three).classes_.tolist() == [-1, 0, 1]
+    assert classifier(unlabelled=-1).fit(X, three).classes_.tolist() == [0, 1]
 
 
 # -- errors, before any work ----------------------------------------------------------------------
@@ -510,16 +495,18 @@ def test_a_class_called_minus_one():
         (y[:-1], "X has 24 series, but y has 23 labels"),
         ([], "X has 24 series, but y has 0 labels"),
         (None, "X has 24 series, but y has no labels"),
-        (np.full(24, -1), "y has no label: every entry"),
         (np.full(24, np.nan), "y has no label: every entry"),
         (np.full(24, None), "y has no label: every entry"),
-        (np.where(kind, 1, -1), "y has a single class, 1, beside"),
+        (np.where(kind, 1, np.nan), "y has a single class, 1.0, beside"),
+        ([1, "a"] * 12, "y mixes numbers .1. and text"),
+        ([(1, 2), (3, 4)] * 12, "labels of the type tuple"),
+        (np.eye(2)[kind], "one-hot form of labels.*argmax"),
         (np.where(kind, 1.0, np.inf), "contains infinity"),
     ],
-    ids=["too few", "none", "None", "-1", "nan", "all None", "one class", "inf"],
+    ids=["few", "none", "None", "nan", "all None", "one class", "mixed", "tuples", "hot", "inf"],
 )
 def test_labels_that_cannot_work(labels, message, pretrainings):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         classifier().fit(X, labels)
     assert pretrainings() == 0
 
@@ -623,7 +610,7 @@ def test_before_fit(method):
 
 
 def test_a_single_class_is_predicted_ever_after(pretrainings):
-    with pytest.warns(UserWarning, match="single label"):
+    with pytest.warns(UserWarning, match="single class, 'a'"):
         estimator = classifier().fit(X, np.full(24, "a"))
     assert pretrainings() == 0
     assert estimator.predict(X_NEW).tolist() == ["a"] * 12

@@ -1,6 +1,9 @@
 """From the containers of numpy, pandas and sktime to rows of (values, observed)."""
 
-from .containers import check_numeric, holds_strings, is_nested, is_sktime_panel, panel_values
+from .channel_names import channel_order, column_names
+from .containers import channel_names, is_sktime_panel, is_table, panel_values, plain_table
+from .frames import is_nested
+from .misreadings import announce_misreadings, announce_order
 from .panel import MappedPanel, Panel, chunks, on_disk
 from .window_dataset import WindowDataset
 
@@ -8,11 +11,16 @@ __all__ = [
     "MappedPanel",
     "Panel",
     "WindowDataset",
-    "check_numeric",
+    "announce_misreadings",
+    "announce_order",
+    "channel_names",
+    "channel_order",
     "chunks",
-    "holds_strings",
+    "column_names",
     "is_nested",
     "is_sktime_panel",
+    "is_table",
     "on_disk",
     "panel_values",
+    "plain_table",
 ]

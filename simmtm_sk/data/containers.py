@@ -11,9 +11,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandas.api.types import is_numeric_dtype
 
-from .panel import MappedPanel, Panel, chunks, float_dtype, on_disk
+from .channel_names import Names, are_names, channel_order, column_names
+from .frames import (
+    from_cells,
+    from_list,
+    from_rows,
+    from_wide,
+    is_nested,
+    is_wide,
+    rows_are_time,
+    wide_levels,
+)
+from .numbers import Floats, as_float, frame_values, is_plain, objects
+from .panel import MappedPanel, Panel, chunks, on_disk
 
 ACCEPTED = (
     "a numpy array (n_series, n_channels, length), or a list of such arrays, whose series follow "
@@ -21,36 +32,85 @@ ACCEPTED = (
     "(n_series, length), one series a row; a list of arrays (length,) or (n_channels, length); "
     "or an sktime panel (pd-multiindex, nested_univ, df-list)"
 )
+_SERIES = (list, tuple, np.ndarray, pd.Series)
 
 
 def is_sktime_panel(X: object) -> bool:
     """Recognise the pandas containers whose rows or cells are sktime's, not tabular rows."""
-    if isinstance(X, pd.Series):
-        return True
-    if isinstance(X, pd.DataFrame):
-        index = X.index
-        in_time = (pd.MultiIndex, pd.DatetimeIndex, pd.PeriodIndex, pd.TimedeltaIndex)
-        return isinstance(index, in_time) or is_nested(X)
+    if isinstance(X, pd.DataFrame | pd.Series):
+        return is_nested(X) or rows_are_time(X)
     return isinstance(X, list) and bool(X) and isinstance(X[0], pd.DataFrame)
 
 
-def check_numeric(X: object) -> None:
-    """Refuse frames with columns that are no numbers, before anything converts them quietly."""
-    if isinstance(X, pd.DataFrame) and not is_nested(X):
-        names = [str(name) for name, dtype in X.dtypes.items() if not is_numeric_dtype(dtype)]
-        if names:
-            raise TypeError(
-                f"X has categorical (non-numeric) columns {names}; series must hold numbers."
-            )
+def is_table(X: Any) -> bool:
+    """Whether rows are series: everything of two dimensions that is not an sktime container."""
+    if isinstance(X, pd.DataFrame | pd.Series):
+        return not (is_sktime_panel(X) or is_wide(X))
+    if isinstance(X, list | tuple):
+        return all(isinstance(x, list | tuple) and not _holds_series(x) for x in X) and (
+            len({len(x) for x in X}) == 1
+        )
+    return getattr(X, "ndim", 2) == 2 and not (isinstance(X, np.ndarray) and _is_ragged(X))
 
 
-def panel_values(X: object) -> Panel:
+def plain_table(X: Any) -> Any:
+    """Return a table as a frame or an array of numbers that scikit-learn can validate.
+
+    Raises
+    ------
+    ValueError
+        If its columns are numbers or dates that do not grow: they are time points.
+    """
+    if isinstance(X, pd.DataFrame):
+        _check_time_grows(X.columns)
+        return X if is_plain(X) else pd.DataFrame(frame_values(X), X.index, X.columns)
+    if isinstance(X, list | tuple):
+        X = np.array(X)
+    return as_float(X) if isinstance(X, np.ndarray) and not on_disk(X) else X
+
+
+def _check_time_grows(columns: pd.Index) -> None:
+    is_time = isinstance(columns, pd.DatetimeIndex | pd.TimedeltaIndex | pd.PeriodIndex)
+    counts = is_time or columns.dtype.kind in "iuf"
+    if counts and columns.is_unique and not columns.is_monotonic_increasing:
+        raise ValueError(
+            "the columns of the table X are time points, but not in order: "
+            f"{list(columns[:5])}, ... X.sort_index(axis=1) sorts them."
+        )
+
+
+def channel_names(X: Any) -> Names | None:
+    """Return what a container calls its channels; None if it does not.
+
+    Examples
+    --------
+    >>> channel_names([pd.DataFrame({"acc": [1.0], "gyr": [2.0]})])
+    ['acc', 'gyr']
+    >>> channel_names(pd.DataFrame([[1.0, 2.0]])) is None
+    True
+    """
+    frame = X[0] if isinstance(X, list | tuple) and X else X
+    if not isinstance(frame, pd.DataFrame):
+        return None
+    if is_wide(frame):
+        names = [*dict.fromkeys(column_names(wide_levels(frame.columns)[0]))]
+    elif frame is not X or is_sktime_panel(frame):
+        names = column_names(frame.columns)
+    else:  # the columns of a table are time points
+        return None
+    return names if are_names(names) else None
+
+
+def panel_values(X: Any, channels: Sequence[Any] | None = None) -> Panel:
     """Turn any accepted container into one array, or what reads like one from files.
 
     Parameters
     ----------
     X : array-like, DataFrame, list or sktime panel
-        See `ACCEPTED`.
+        See `ACCEPTED`. Rows are sorted by the time in their index, and time points that it leaves
+        out are missing values.
+    channels : sequence of str, int or float, or None, default=None
+        The names of the channels in the order that is wanted, where the container names them.
 
     Returns
     -------
@@ -76,28 +136,74 @@ def panel_values(X: object) -> Panel:
     <BLANKLINE>
            [[ 3., nan]]])
     """
-    check_numeric(X)
     values: Panel
     if isinstance(X, pd.DataFrame | pd.Series):
         values = _from_pandas(X)
-    elif isinstance(X, list | tuple) and _is_sequence_of_series(X):
-        if all(isinstance(x, np.ndarray) and x.ndim == 3 for x in X):
-            values = _concatenated(X)
-        else:
-            values = _stack([_channels_first(x, i) for i, x in enumerate(X)])
+    elif isinstance(X, list | tuple):
+        values = _from_sequence(X)
     else:
         values = _from_array(X)
+    own = None if channels is None else channel_names(X)
+    order = None if own is None or channels is None else channel_order(own, channels)
+    if order is not None:
+        values = np.asarray(values)[:, order]
     _check(values)
     return values
 
 
-def _from_array(X: object) -> Panel:
+def _from_pandas(X: pd.DataFrame | pd.Series) -> Floats:
+    if is_nested(X):
+        return from_cells(X)
+    if rows_are_time(X):
+        return from_rows(X)
+    frame = pd.DataFrame(X)
+    return from_wide(frame) if is_wide(frame) else _from_table(frame)
+
+
+def _from_table(X: pd.DataFrame) -> Floats:
+    """Read a table, a series of one channel a row."""
+    return frame_values(plain_table(X))[:, None, :]
+
+
+def _from_sequence(X: Sequence[Any]) -> Panel:
+    """Read a list: of frames, of arrays of several series each, or of one series each."""
+    if any(isinstance(x, pd.DataFrame | pd.Series) for x in X):
+        return from_list([_frame(x, i) for i, x in enumerate(X)])
+    if X and all(isinstance(x, np.ndarray) and x.ndim == 3 for x in X):
+        return _concatenated(X)
+    if any(isinstance(x, np.ndarray) for x in X):
+        return _stack([_one_series(x, i) for i, x in enumerate(X)])
+    try:
+        return _from_array(np.array(X))
+    except ValueError as error:
+        if "inhomogeneous" not in str(error):
+            raise
+        return _stack([_one_series(x, i) for i, x in enumerate(X)])
+
+
+def _from_array(X: Any) -> Panel:
     array = X if isinstance(X, np.ndarray) else np.asarray(X)
+    if _is_ragged(array):
+        return _from_sequence([*array]) if array.ndim == 1 else from_cells(pd.DataFrame(array))
+    if array.ndim == 1:
+        raise ValueError(
+            "X has 1 dimension. Reshape your data: X.reshape(1, -1) is one series, one channel; a "
+            f"series a row is an array (n_series, length). Accepted are {ACCEPTED}."
+        )
     if array.ndim == 2:
         array = array[:, None, :]
     if array.ndim != 3:
         raise ValueError(f"X has {array.ndim} dimension(s); accepted are {ACCEPTED}.")
     return _concatenated([array])
+
+
+def _is_ragged(array: NDArray[Any]) -> bool:
+    """Whether the entries of an array are series."""
+    return array.dtype == object and _holds_series(array.flat)
+
+
+def _holds_series(entries: Iterable[Any]) -> bool:
+    return any(isinstance(entry, _SERIES) for entry in entries)
 
 
 def _concatenated(arrays: Sequence[NDArray[Any]]) -> Panel:
@@ -110,62 +216,55 @@ def _concatenated(arrays: Sequence[NDArray[Any]]) -> Panel:
             "(length,) or (n_channels, length), one for each series, or are padded with NaN."
         )
     for array in filter(on_disk, arrays):
-        _as_float(array[:0])  # refuses what is no number
-    parts = [array if on_disk(array) else _as_float(array) for array in arrays]
+        as_float(array[:0])  # refuses what is no number
+    parts = [array if on_disk(array) else as_float(array) for array in arrays]
     if any(map(on_disk, parts)):
         return MappedPanel(parts)
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _from_pandas(X: pd.DataFrame | pd.Series) -> NDArray[np.floating[Any]]:
-    if isinstance(X, pd.Series):
-        return _as_float(X.to_numpy())[None, None, :]
-    if isinstance(X.index, pd.MultiIndex):
-        # all levels but the last, which is time, name the series (hierarchies included)
-        levels = list(range(X.index.nlevels - 1))
-        groups = X.groupby(level=levels, sort=False)
-        return _stack([_channels_first(group, name) for name, group in groups])
-    if is_nested(X):
-        return _stack([_nested_row(row) for row in X.itertuples(index=False, name=None)])
-    if is_sktime_panel(X):  # one series whose rows are time points
-        return _as_float(X.to_numpy()).T[None]
-    return _as_float(X.to_numpy())[:, None, :]
-
-
-def _nested_row(cells: Iterable[Any]) -> NDArray[np.floating[Any]]:
-    channels = [_as_float(np.asarray(cell)) for cell in cells]
-    length = max(map(len, channels))
-    padded = [np.pad(c, (0, length - len(c)), constant_values=np.nan) for c in channels]
-    return np.stack(padded)
-
-
-def is_nested(X: pd.DataFrame | pd.Series) -> bool:
-    """Recognise sktime's frames whose cells are series."""
-    if not isinstance(X, pd.DataFrame) or not X.size:
-        return False
-    return isinstance(X.iloc[0, 0], pd.Series | np.ndarray)
-
-
-def _is_sequence_of_series(X: Sequence[object]) -> bool:
-    """Recognise a list of arrays or frames, as opposed to a list of lists of numbers."""
-    return bool(len(X)) and all(isinstance(x, np.ndarray | pd.DataFrame | pd.Series) for x in X)
-
-
-def _channels_first(x: Any, name: object) -> NDArray[np.floating[Any]]:
-    """One series as (n_channels, length); a DataFrame has a row per time point."""
-    array = _as_float(x.to_numpy() if isinstance(x, pd.DataFrame | pd.Series) else x)
+def _one_series(x: Any, number: int) -> Floats:
+    """Return a series of a list as (n_channels, length)."""
+    name = f"series {number} of X"
+    if isinstance(x, list | tuple) and _holds_series(x):
+        channels = [_channel(channel, f"channel {c} of {name}") for c, channel in enumerate(x)]
+        return _stack(channels)[:, 0]
+    array = _numbers(x, name)
     if array.ndim == 1:
         return array[None]
     if array.ndim != 2:
         raise ValueError(
-            f"series {name!r} has {array.ndim} dimensions; a series is (length,) or "
+            f"series {number} has {array.ndim} dimensions; a series is (length,) or "
             "(n_channels, length), and only a list of nothing but arrays "
             "(n_series, n_channels, length) holds several series in each."
         )
-    return array.T if isinstance(x, pd.DataFrame) else array
+    return array
 
 
-def _stack(series: list[NDArray[np.floating[Any]]]) -> NDArray[np.floating[Any]]:
+def _channel(x: Any, name: str) -> Floats:
+    array = _numbers(x, name)
+    if array.ndim != 1:
+        raise ValueError(f"{name} has {array.ndim} dimensions; it must have one, time.")
+    return array[None]
+
+
+def _numbers(x: Any, name: str) -> Floats:
+    """Return an array, or a list of nothing but numbers, as floats."""
+    if isinstance(x, list | tuple):
+        return as_float(objects(x), name)
+    if not hasattr(x, "__array__"):
+        raise TypeError(f"{name} is {x!r}; it must be an array, a list of numbers or a frame.")
+    return as_float(x if isinstance(x, np.ndarray) else np.asarray(x), name)
+
+
+def _frame(x: Any, number: int) -> pd.DataFrame | pd.Series[Any]:
+    """Return a series beside frames as a frame; the rows of an array are numbered."""
+    if isinstance(x, pd.DataFrame | pd.Series):
+        return x
+    return pd.DataFrame(_one_series(x, number).T)
+
+
+def _stack(series: list[Floats]) -> Floats:
     channels = {len(x) for x in series}
     if len(channels) > 1:
         raise ValueError(
@@ -177,26 +276,6 @@ def _stack(series: list[NDArray[np.floating[Any]]]) -> NDArray[np.floating[Any]]
     for row, x in zip(stacked, series, strict=True):
         row[:, : x.shape[1]] = x
     return stacked
-
-
-def _as_float(array: NDArray[Any]) -> NDArray[np.floating[Any]]:
-    if holds_strings(array):
-        raise ValueError(f"X must hold numbers, got strings; accepted are {ACCEPTED}.")
-    if array.dtype.kind == "c":
-        raise ValueError("Complex data not supported: X must hold real numbers.")
-    try:
-        return array.astype(float_dtype(array.dtype), copy=False)
-    except (TypeError, ValueError) as error:
-        raise type(error)(
-            f"X must hold numbers, got dtype {array.dtype} ({error}); accepted are {ACCEPTED}."
-        ) from error
-
-
-def holds_strings(array: NDArray[Any]) -> bool:
-    """Whether an array holds text, which numpy would convert where it looks like numbers."""
-    if array.dtype.kind == "O":
-        return any(isinstance(x, str | bytes) for x in array.flat)
-    return array.dtype.kind in "US"
 
 
 def _check(values: Panel) -> None:

@@ -40,6 +40,13 @@ class SktimeSklearnBridge(CallbackSupportMixin):
         self.__dict__.update(kept)
         return self
 
+    def __hash__(self) -> int:
+        """Agree with sktime's ``==``, which compares parameters and leaves objects without a hash.
+
+        scikit-learn's ``ColumnTransformer.set_output`` looks its parts up in a set.
+        """
+        return hash(type(self))
+
     def check_is_fitted(self, method_name: str | None = None) -> None:
         """Raise `NotFittedError` before `fit`."""
         if not self.__sklearn_is_fitted__():
