@@ -23,6 +23,7 @@ from .encoders import ConvEncoder
 from .persistence import StateReader, TensorReader
 from .probing import HEADS, classification_head, smoothed_classes
 from .training.finetuning import cross_entropy
+from .training.isolation import torch_as_it_starts
 from .training.settings import draw_seed
 from .transformer import SimMTMTransformer
 
@@ -187,6 +188,7 @@ default="linear-probe"
         self.verbose = verbose
         super().__init__()
 
+    @torch_as_it_starts()
     def fit(self, X: Any, y: Any) -> SimMTMClassifier:
         """Pre-train if need be, and fit the head.
 
@@ -271,6 +273,7 @@ default="linear-probe"
         weights: NDArray[np.float64] = compute_class_weight(given, classes=numbers, y=target)
         return weights
 
+    @torch_as_it_starts()
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict the label of every series.
 
@@ -288,6 +291,7 @@ default="linear-probe"
             return np.asarray(super().predict(values))
         return np.asarray(self.classes_[self._predict_proba(values).argmax(1)])
 
+    @torch_as_it_starts()
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the probabilities of the classes.
 

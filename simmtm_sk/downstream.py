@@ -31,9 +31,9 @@ from .persistence import (
 )
 from .probing import LinearHead, standardization
 from .training.finetuning import Loss, finetune
+from .training.isolation import isolated_torch
 from .training.loop import format_record
 from .training.plan import Plan
-from .training.pretraining import isolated_randomness
 from .training.settings import autocast_dtype, finetuning_epochs, resolve_device
 from .transformer import SimMTMTransformer
 
@@ -285,7 +285,7 @@ class PretrainedEstimator(TransformerUser):
         n_train = len(values) - len(held_out)
         plan = self._plan(finetuning_epochs(self.num_epochs, n_train, self.batch_size), seed)
         center, std = standardization(E) if start is None else (start.center, start.std)
-        with isolated_randomness(seed):
+        with isolated_torch(seed):
             model = Supervised(
                 encoder.network_,
                 encoder._statistics(),

@@ -34,7 +34,7 @@ from .nn.forecast import NORMALIZATIONS, Forecast
 from .persistence import StateReader, TensorReader
 from .training.contexts import pretraining_windows, training_part, training_std
 from .training.forecasting import fit_forecast
-from .training.pretraining import isolated_randomness
+from .training.isolation import isolated_torch, torch_as_it_starts
 from .training.residuals import column_quantiles
 from .training.rollout import Rollout, roll_out
 from .training.settings import draw_seed, forecasting_epochs, resolve_device
@@ -216,6 +216,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
 
     # -- pre-training -----------------------------------------------------------------------------
 
+    @torch_as_it_starts()
     def _pretrain(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> SimMTMForecaster:
         self._validate_params()
         seed = draw_seed(self.random_state)
@@ -236,6 +237,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
 
     # -- fitting ----------------------------------------------------------------------------------
 
+    @torch_as_it_starts()
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon) -> SimMTMForecaster:
         self._validate_params()
         self._learn(y, fh, None)
@@ -323,6 +325,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         given = getattr(self.transformer, "estimator", self.transformer)
         return resolve_device(getattr(given, "device", "auto"))
 
+    @torch_as_it_starts()
     def _update(
         self, y: pd.DataFrame, X: Any = None, update_params: bool = True
     ) -> SimMTMForecaster:
@@ -340,11 +343,13 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
 
     # -- forecasting ------------------------------------------------------------------------------
 
+    @torch_as_it_starts()
     def _predict(self, fh: ForecastingHorizon, X: Any) -> pd.DataFrame:
         seen = instances(self._cur_y)
         blocks = self._blocks(self._forecast_from_end(seen).values, fh, seen)
         return forecast_frame(blocks, seen, fh, self._cur_y.columns, self._cur_y.index.names)
 
+    @torch_as_it_starts()
     def _predict_quantiles(
         self, fh: ForecastingHorizon, X: Any, alpha: list[float]
     ) -> pd.DataFrame:
@@ -360,6 +365,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         columns = self._get_columns("predict_quantiles", alpha=alpha)
         return forecast_frame(table, seen, fh, columns, self._cur_y.index.names)
 
+    @torch_as_it_starts()
     def predict_rolling(
         self, y: pd.Series | pd.DataFrame | NDArray[Any], origins: ArrayLike | None = None
     ) -> NDArray[np.float64]:
@@ -511,7 +517,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         normalization = self.choices_.get("normalization")
         if normalization not in NORMALIZATIONS:
             raise ValueError(f"choices_ must name one of {NORMALIZATIONS}, got {normalization!r}.")
-        with isolated_randomness(0):
+        with isolated_torch(0):
             forecast = Forecast(
                 self.transformer_.network_, self.context_length_, self.horizon_, normalization, 0.0
             )

@@ -20,6 +20,7 @@ from .encoders import ConvEncoder
 from .persistence import StateReader, TensorReader
 from .probing import LinearHead, regression_head
 from .training.finetuning import squared_error
+from .training.isolation import torch_as_it_starts
 from .training.settings import draw_seed
 from .transformer import SimMTMTransformer
 
@@ -121,6 +122,7 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         self.verbose = verbose
         super().__init__()
 
+    @torch_as_it_starts()
     def fit(self, X: Any, y: Any) -> SimMTMRegressor:
         """Pre-train if need be, and fit the head.
 
@@ -180,6 +182,7 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         self.head_ = rescaled(head, unit, center)
         return self
 
+    @torch_as_it_starts()
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Predict the number of every series.
 

@@ -41,6 +41,7 @@ from .nn.filters import MOST_ROWS
 from .nn.masking import MaskFunction
 from .nn.model import Objective, SimMTM
 from .persistence import SafeArtifactMixin, StateReader, TensorReader
+from .training.isolation import torch_as_it_starts
 from .training.loop import format_record
 from .training.plan import Plan
 from .training.pretraining import Pretraining
@@ -318,6 +319,7 @@ class SimMTMTransformer(
         super().__init__()
 
     @with_callbacks
+    @torch_as_it_starts()
     def fit(self, X: Any, y: Any = None) -> SimMTMTransformer:
         """Pre-train on the series of ``X``.
 
@@ -384,6 +386,7 @@ class SimMTMTransformer(
         context.call_on_fit_task_end(estimator=self, X=X)
         return self
 
+    @torch_as_it_starts()
     def transform(self, X: Any, y: Any = None) -> Any:
         """Embed every series of ``X``.
 
@@ -408,6 +411,7 @@ class SimMTMTransformer(
             return embedding
         return pd.DataFrame(embedding, index=index, columns=self.get_feature_names_out())
 
+    @torch_as_it_starts()
     def reconstruct(self, X: Any) -> Values:
         """Rebuild every series from its visible points; hidden ones (NaN) are filled in.
 
@@ -425,6 +429,7 @@ class SimMTMTransformer(
         rebuilt = self._reconstruct(values)
         return rebuilt[:, 0] if is_table(X) else rebuilt
 
+    @torch_as_it_starts()
     def similarity(self, X: Any) -> Values:
         """Cosine similarity of the series-wise representations of every pair of series.
 
@@ -444,6 +449,7 @@ class SimMTMTransformer(
         similarity: Values = torch.einsum("icp,jcp->ij", projected, projected).numpy()
         return similarity / projected.shape[1]
 
+    @torch_as_it_starts()
     def score(self, X: Any, y: Any = None) -> float:
         """Negative mean squared error of hidden points, so that settings can be tuned unlabelled.
 

@@ -952,15 +952,30 @@ def test_a_mask_of_the_users_own():
 
 
 @pytest.mark.parametrize("storage", ["checkpoint_dir", "memory"])
-def test_a_lambda_as_mask_where_something_is_stored(tmp_path, storage, no_training):
-    """It cannot name a run; the error comes before the training, not after it."""
-    mask = lambda *args: half_mask(*args)  # noqa: E731
+def test_a_mask_that_nothing_can_be_stored_for(tmp_path, storage):
+    """It holds what cannot be told from its content: trained, not stored, with a word."""
+    lock = threading.Lock()
+
+    def mask(*args):
+        with lock:
+            return half_mask(*args)
+
     estimator = small(masking=mask, **{storage: str(tmp_path)})
-    with pytest.raises(ValueError, match=r"checkpoint_dir and memory need .*masking function"):
+    with pytest.warns(UserWarning, match=r"checkpoint_dir and memory are not used: the mask"):
         estimator.fit(X)
     assert not list(tmp_path.rglob("*.p*"))
-    with pytest.raises(NotFittedError):
-        estimator.transform(X)
+    assert digest(estimator) == digest(small(masking=half_mask).fit(X))
+
+
+def test_a_lambda_as_mask_where_something_is_stored(tmp_path):
+    """Its code names the run."""
+    keep = lambda *args: half_mask(*args)  # noqa: E731
+    turn = lambda *args: ~half_mask(*args)  # noqa: E731
+    first, second, other = (
+        small(masking=m, memory=str(tmp_path)).fit(X) for m in (keep, keep, turn)
+    )
+    assert second.history_ == first.history_  # seconds included: it was read
+    assert digest(other) == digest(small(masking=turn).fit(X)) != digest(first)
 
 
 def test_a_lambda_as_mask_where_nothing_is_stored():

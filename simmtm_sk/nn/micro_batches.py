@@ -16,6 +16,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
+from .randomness import drawn_seeds, drops, own_dropout, own_randomness
+
 MICRO_BATCH = 1 << 19  # numbers in a layer of one micro-batch: 2 MB, which stays near a core
 KEPT = 1 << 23  # numbers in a layer of a step: above, backward encodes micro-batches again
 
@@ -48,6 +50,11 @@ def worker_threads() -> Iterator[None]:
         torch.set_num_threads(n_threads)
         if threads is not None:
             threads.shutdown()
+
+
+def without_threads() -> None:
+    """Forget the threads of `worker_threads`, which a forked child does not have."""
+    _THREADS.set(None)
 
 
 def in_threads(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]:
@@ -90,8 +97,8 @@ def in_micro_batches(run: Run, n_rows: int, layer_size: int, module: nn.Module) 
     slices = [slice(*edge) for edge in pairwise(edges) if edge[0] < edge[1]]
     run = _in_callers_autocast(run, device)
     mapped: Mapped = in_threads if device == "cpu" else map
-    if module.training and any(_drops(m) for m in module.modules()):
-        run, mapped = _seeded(run, slices), map
+    if module.training and any(drops(m) for m in module.modules()):
+        run, mapped = _seeded(run, slices, module), map
     keep = torch.is_grad_enabled() and (whole or layer_size <= KEPT)
 
     def forward(rows: slice) -> Results:
@@ -117,12 +124,6 @@ def dropout_probability(module: nn.Module, p: float) -> Iterator[None]:
     finally:
         for m, own_p in zip(modules, own, strict=True):
             m.p = own_p
-
-
-def _drops(module: nn.Module) -> bool:
-    """Whether a module itself draws what to leave out, as attention and recurrent layers do."""
-    p = module.p if isinstance(module, _DropoutNd) else getattr(module, "dropout", 0.0)
-    return isinstance(p, int | float) and p > 0
 
 
 def _number_of_micro_batches(layer_size: int, device: str) -> int:
@@ -189,14 +190,19 @@ def _in_callers_autocast(run: Run, device: str) -> Run:
     return autocast
 
 
-def _seeded(run: Run, slices: list[slice]) -> Run:
+def _seeded(run: Run, slices: list[slice], module: nn.Module) -> Run:
     """Give every micro-batch its own random numbers, the same ones when it is computed again."""
-    seeds = torch.randint(2**31, (len(slices),)).tolist()
+    seeds = drawn_seeds(len(slices))
     seed_of = {rows.start: seed for rows, seed in zip(slices, seeds, strict=True)}
+    is_compiled = any(m._compiled_call_impl is not None for m in module.modules())
 
     def seeded(rows: slice) -> Results:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed_of[rows.start])
+        seed = seed_of[rows.start]
+        if is_compiled:  # draws from torch's generators
+            with torch.random.fork_rng():
+                torch.manual_seed(seed)
+                return run(rows)
+        with own_randomness(seed), own_dropout(module):
             return run(rows)
 
     return seeded

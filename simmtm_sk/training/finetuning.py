@@ -11,9 +11,9 @@ from torch import Tensor
 from ..data import WindowDataset
 from ..nn.supervised import Supervised
 from .checkpoint import Checkpoint
+from .isolation import isolated_torch
 from .loop import History, train
 from .plan import Plan
-from .pretraining import isolated_randomness
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -105,7 +105,7 @@ def finetune(
         total = sum(float(loss_of(series)) * len(series) for series in batches)
         return {"criterion": total / len(valid_series)}
 
-    with isolated_randomness(plan.seed):
+    with isolated_torch(plan.seed):
         result = train(
             model,
             plan,

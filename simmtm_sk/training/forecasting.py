@@ -15,9 +15,9 @@ from ..nn.micro_batches import dropout_probability
 from ..nn.model import SimMTM
 from ..nn.ridge import RidgeFit
 from .closed_form import CRITERION, FEWEST_TRAINED, ClosedForm, best_baseline
+from .isolation import isolated_torch
 from .loop import History, train
 from .plan import Plan
-from .pretraining import isolated_randomness
 from .residuals import calibrated_errors
 from .task import Batch, Task
 
@@ -90,7 +90,7 @@ def fit_forecast(
         As in `train`.
     """
     windows = task.windows
-    with isolated_randomness(plan.seed):
+    with isolated_torch(plan.seed):
         names = NORMALIZATIONS if normalization == "auto" else (normalization,)
         baseline = best_baseline(task, names)
         network = network if strategy == "linear-probe" else copy.deepcopy(network)

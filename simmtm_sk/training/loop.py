@@ -19,6 +19,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
+from ..nn.randomness import own_dropout, own_randomness
 from .checkpoint import Checkpoint
 from .gradients import Losses, gradients
 from .plan import Plan
@@ -215,8 +216,11 @@ def _run_epochs(
     record: dict[str, float] = {}
     first = progress.epoch
     for _ in range(min(plan.evaluate_every, plan.n_epochs - first)):
+        seed = plan.seed + progress.epoch
+        torch.manual_seed(seed)  # for modules that draw from torch's own generator
         try:
-            record = _run_epoch(model, optimizer, plan, progress, n_rows, losses, device)
+            with own_randomness(seed), own_dropout(model):
+                record = _run_epoch(model, optimizer, plan, progress, n_rows, losses, device)
         except _DivergedError as diverged:
             diverged.in_first_step &= progress.epoch == first
             raise
@@ -240,9 +244,7 @@ def _run_epoch(
 ) -> dict[str, float]:
     """One pass over the rows in random order; returns the mean of every loss."""
     model.train()
-    seed = plan.seed + progress.epoch
-    torch.manual_seed(seed)  # dropout; the caller has forked the global generator
-    generator = torch.Generator(device).manual_seed(seed)
+    generator = torch.Generator(device).manual_seed(plan.seed + progress.epoch)
     order = torch.randperm(n_rows, generator=generator, device=device)
     # even parts instead of a small last batch: neighbours are what the objective lives on
     batches = order.tensor_split(-(-n_rows // plan.batch_size))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +11,12 @@ from torch import Tensor
 
 from ..data import WindowDataset
 from ..nn.masking import MaskFunction, mask_function, masked_views
-from ..nn.micro_batches import worker_threads
 from ..nn.model import Objective, SimMTM
+from ..nn.randomness import redirected
 from .checkpoint import Checkpoint
+from .isolation import isolated_torch
 from .loop import History, train
 from .plan import Plan
-
-_ONE_AT_A_TIME = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ class Pretraining:
 
     def network(self, n_channels: int, length: int) -> SimMTM:
         """Return the network with its initial weights, which follow from the seed alone."""
-        with isolated_randomness(self.plan.seed):
+        with isolated_torch(self.plan.seed), redirected():
             backbone = self.encoder.build(n_channels, length)
             return SimMTM(backbone, n_channels, length, self.projection_dim, self.objective)
 
@@ -69,18 +66,6 @@ class Pretraining:
         return masked_views(
             observed, self.n_masks, mask, self.mask_ratio, self.mask_length, generator
         )
-
-
-@contextlib.contextmanager
-def isolated_randomness(seed: int) -> Iterator[None]:
-    """Seed torch's global generators inside and give them back untouched.
-
-    Initialisation and dropout draw from the global generators, so only one fit at a time may be
-    inside. It shares its work among `worker_threads`.
-    """
-    with _ONE_AT_A_TIME, torch.random.fork_rng(), worker_threads():
-        torch.manual_seed(seed)
-        yield
 
 
 def split_rows(n_rows: int, validation_fraction: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -134,7 +119,7 @@ def pretrain(
         own_view = network.objective.own_view_weight * means.get("own_view", 0.0)
         return {**means, "criterion": means["reconstruction"] + own_view}
 
-    with isolated_randomness(plan.seed):
+    with isolated_torch(plan.seed):
         result = train(
             network,
             plan,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from pickle import PicklingError
 from typing import Any
 
 import joblib
-from torch import Tensor
+import torch
 
 from ..data import WindowDataset
 from ..nn.model import SimMTM
-from .checkpoint import Checkpoint, remove_when_finished
+from .checkpoint import Checkpoint, DamagedError, packed, remove_when_finished, unpacked
+from .fingerprint import UnreliableError, fingerprint
 from .loop import History
 from .pretraining import Pretraining, pretrain
 
@@ -47,40 +48,47 @@ def run(
     list of dict
         The history.
 
-    Raises
-    ------
-    ValueError
-        If the settings cannot be named, before any work.
+    Warns
+    -----
+    UserWarning
+        If the run cannot be told from others, and is neither kept nor continued for that reason; or
+        if what the cache holds is damaged, and is computed again.
     """
     name = None
     if memory is not None or checkpoint_dir is not None:
         name = run_name(settings, values)
-    checkpoint = None if checkpoint_dir is None else Checkpoint(checkpoint_dir / f"{name}.pt")
+    checkpoint = checkpoint_of(checkpoint_dir, name)
     options = {"compile": compile, "checkpoint": checkpoint, "on_epoch": on_epoch}
-    complete_run: Callable[..., tuple[dict[str, Tensor], History]] = _complete_run
-    if memory is not None:
-        complete_run = memory.cache(
-            _complete_run, ignore=["network", "rows", "settings", "options"]
-        )
+    arguments = (name, network, rows, settings, options)
     try:
-        weights, history = complete_run(name, network, rows, settings, options)
+        if memory is None or name is None:
+            history = _complete_run(*arguments)[1]
+        else:
+            history = _from_cache(memory, arguments)
     except _UnfinishedError as unfinished:
         return unfinished.history
-    network.load_state_dict(weights)
     if checkpoint is not None:
         remove_when_finished(checkpoint)
     return history
 
 
-def run_name(settings: Pretraining, values: Any) -> str:
-    """Name a run by everything that decides its result, data and settings."""
+def run_name(*parts: Any) -> str | None:
+    """Name a run by everything that decides its result; None, with a warning, if that cannot be."""
     try:
-        return str(joblib.hash((settings, values)))
-    except (PicklingError, AttributeError, TypeError) as error:
-        raise ValueError(
-            "checkpoint_dir and memory need parameters that can be pickled: a masking function or "
-            f"an encoder class must be defined in a module, not in a function ({error})."
-        ) from error
+        return fingerprint(*parts)
+    except UnreliableError as error:
+        warnings.warn(
+            "checkpoint_dir and memory are not used: the mask, encoder or objective holds "
+            f"something that cannot be told from its content ({error}).",
+            UserWarning,
+            stacklevel=2,
+        )
+        return None
+
+
+def checkpoint_of(folder: Path | str | None, name: str | None) -> Checkpoint | None:
+    """Return where a run of that name leaves its state, if it has a name and a folder."""
+    return None if folder is None or name is None else Checkpoint(Path(folder) / f"{name}.pt")
 
 
 class _UnfinishedError(Exception):
@@ -97,9 +105,44 @@ def _complete_run(
     rows: WindowDataset,
     settings: Pretraining,
     options: dict[str, Any],
-) -> tuple[dict[str, Tensor], History]:
-    """Pre-train in place and return the weights; cached under ``name`` alone."""
+) -> tuple[dict[str, torch.Tensor], History]:
+    """Pre-train in place and return weights and history."""
     history, complete = pretrain(network, rows, settings, **options)
     if not complete:
         raise _UnfinishedError(history)
     return network.state_dict(), history
+
+
+def _packed_run(
+    name: str,
+    network: SimMTM,
+    rows: WindowDataset,
+    settings: Pretraining,
+    options: dict[str, Any],
+) -> bytes:
+    """Do a `_complete_run`; cached under ``name`` alone, with a checksum."""
+    weights, history = _complete_run(name, network, rows, settings, options)
+    return packed({"run": name, "weights": weights, "history": history})
+
+
+def _from_cache(memory: joblib.Memory, arguments: tuple[Any, ...]) -> History:
+    """Take weights and history from the cache, or train and put them there."""
+    name, network = arguments[:2]
+    cached = memory.cache(_packed_run, ignore=["network", "rows", "settings", "options"])
+    try:
+        state = unpacked(cached(*arguments), torch.device("cpu"))
+        if state["run"] != name:
+            raise DamagedError("it is of another run")
+    except DamagedError as error:
+        warnings.warn(
+            f"an entry of the cache {getattr(memory, 'location', memory)} is damaged ({error}); it "
+            "is computed again.",
+            UserWarning,
+            stacklevel=3,
+        )
+        if hasattr(cached, "call_and_shelve"):
+            cached.call_and_shelve(*arguments).clear()
+        state = unpacked(cached(*arguments), torch.device("cpu"))
+    network.load_state_dict(state["weights"])
+    history: History = state["history"]
+    return history

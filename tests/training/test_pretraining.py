@@ -1,9 +1,5 @@
 """Pre-training: what is held out, what is measured on it, and where the randomness comes from."""
 
-import contextlib
-import random
-import threading
-
 import joblib
 import numpy as np
 import pytest
@@ -15,8 +11,7 @@ from simmtm_sk.inference import panel_instance_stats
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.nn.model import Objective
 from simmtm_sk.training.plan import Plan
-from simmtm_sk.training.pretraining import Pretraining, isolated_randomness, pretrain, split_rows
-from tests.small import torch_threads
+from simmtm_sk.training.pretraining import Pretraining, pretrain, split_rows
 
 X = np.random.default_rng(0).normal(size=(24, 1, 16)).cumsum(2)
 
@@ -151,80 +146,6 @@ def test_masks_of_the_users_own():
     own, _ = run(settings(masking=mask))
     assert same_bits(own, run(settings())[0])
     assert set(calls) == {(2 * 6, 16, 0.5, 3.0)}  # two views of batches of 6, 18 rows in 3 parts
-
-
-def test_randomness_is_isolated(three_threads):
-    torch.manual_seed(1), np.random.seed(1), random.seed(1)  # noqa: NPY002
-    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
-    with isolated_randomness(3):
-        inside = torch.rand(2)
-        assert torch.get_num_threads() == 1
-    with contextlib.suppress(RuntimeError), isolated_randomness(3):
-        assert torch.equal(torch.rand(2), inside)
-        raise RuntimeError
-    assert torch.equal(torch.get_rng_state(), before[0])
-    assert np.random.get_state()[1].tolist() == before[1]  # noqa: NPY002
-    assert random.getstate() == before[2]
-    assert torch.get_num_threads() == 3
-
-
-def test_one_thread_at_a_time():
-    entered, leave, seen = threading.Event(), threading.Event(), []
-
-    def first():
-        with isolated_randomness(1):
-            entered.set()
-            leave.wait(10)
-
-    def second():
-        with isolated_randomness(1):
-            seen.append(torch.rand(1).item())
-
-    threads = [threading.Thread(target=first), threading.Thread(target=second)]
-    threads[0].start()
-    assert entered.wait(10)
-    threads[1].start()
-    threads[1].join(0.3)
-    assert seen == []  # waits
-    leave.set()
-    for thread in threads:
-        thread.join(10)
-    assert len(seen) == 1
-
-
-@pytest.fixture
-def three_threads():
-    with torch_threads(3):
-        yield
-
-
-def test_the_number_of_threads_comes_back_to_every_thread(three_threads):
-    """Also to one that began to wait while another was inside, and to those born later."""
-    entered, leave, seen = threading.Event(), threading.Event(), []
-
-    def first():
-        with isolated_randomness(1):
-            entered.set()
-            leave.wait(10)
-
-    def second():
-        with isolated_randomness(1):
-            seen.append(torch.get_num_threads())
-        seen.append(torch.get_num_threads())
-
-    threads = [threading.Thread(target=first), threading.Thread(target=second)]
-    threads[0].start()
-    assert entered.wait(10)
-    threads[1].start()
-    threads[1].join(0.2)
-    leave.set()
-    for thread in threads:
-        thread.join(10)
-    third = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
-    third.start()
-    third.join(10)
-    assert seen == [1, 3, 3]
-    assert torch.get_num_threads() == 3
 
 
 def test_the_network_ends_on_the_cpu_ready_for_use():
