@@ -663,7 +663,7 @@ class SimMTMTransformer(
                 shapes = bounded.network(n_channels, self._built_length).state_dict()
             tensors.check_shapes(shapes)
         network = settings.network(n_channels, self._built_length)
-        tensors.fill(network.state_dict(), infinite=["stats_scaler.std"])
+        tensors.fill(network.state_dict())
         return network.eval()
 
     @classmethod

@@ -220,11 +220,13 @@ def encoded_horizon(fh: ForecastingHorizon) -> dict[str, Any]:
 
 def decoded_horizon(state: StateReader) -> ForecastingHorizon:
     """Undo `encoded_horizon`."""
-    if "relative" in state:
-        steps = state.items("relative", int)
+    steps = state.items("relative" if "relative" in state else "points", int)
+    if not steps:
+        raise ValueError("a forecasting horizon has at least one step.")
+    if "kind" not in state:
         state.finish()
         return ForecastingHorizon(steps, is_relative=True)
-    points = np.asarray(state.items("points", int), np.int64)
+    points = np.asarray(steps, np.int64)
     index = _decoded_index(state.anything("kind"), points, None)
     is_relative = state.flag("is_relative")
     state.finish()

@@ -180,6 +180,9 @@ def _check_directory(file: IO[bytes], size: int) -> None:
     The end of a zip file without a comment: a record of 56 bytes and a pointer of 20 to it, if
     there is more than 4 GB; a record of 22 bytes.
     """
+    file.seek(0)
+    if file.read(4) != b"PK\3\4":
+        raise ArtifactError("it is no zip file")
     file.seek(max(0, size - 98))
     tail = file.read(98)
     if tail[-22:-18] != b"PK\5\6" or tail[-2:] != b"\0\0":

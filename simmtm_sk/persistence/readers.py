@@ -15,6 +15,8 @@ from torch import Tensor
 
 from .archive import ArtifactError
 
+_INFINITE = "stats_scaler.std"  # where differences between instances were noise
+
 
 class StateReader:
     """A JSON object, read entry by entry.
@@ -167,7 +169,7 @@ class TensorReader:
             None stands for any size.
         dtype : torch.dtype, default=torch.float64
         missing : bool, default=False
-            Whether it may hold NaN; nothing that is taken may hold infinity.
+            Whether it may hold NaN.
         low, high : int or None, default=None
             Bounds of its values, both included.
         """
@@ -182,17 +184,16 @@ class TensorReader:
         del self._left[self._prefix + name]
         return tensor
 
-    def fill(self, targets: dict[str, Tensor], infinite: Iterable[str] = ()) -> None:
+    def fill(self, targets: dict[str, Tensor]) -> None:
         """Copy all tensors into those of a module, as its ``state_dict`` gives them; none is left.
 
-        ``infinite`` are the ends of names of tensors that may hold infinity.
+        What is called a standard deviation or a scale is divided by and must be positive.
         """
         self.check_shapes(targets)
         with torch.no_grad():
             for name, target in targets.items():
                 tensor = self._left.pop(self._prefix + name)
-                if not name.endswith(tuple(infinite)):
-                    _check_values(self._prefix + name, tensor)
+                _check_values(self._prefix + name, tensor)
                 target.copy_(tensor)
 
     def check_shapes(self, wanted: dict[str, Tensor]) -> None:
@@ -238,7 +239,9 @@ def _check_values(
     if tensor.numel() == 0:
         return
     least, most = (value.item() for value in tensor.aminmax())
-    if not (math.isfinite(least) and math.isfinite(most)):
+    if name.endswith(("std", "scale")) and not least > 0:
+        raise ArtifactError(f"tensor {name!r} must be positive.")
+    if not (math.isfinite(least) and math.isfinite(most)) and not name.endswith(_INFINITE):
         raise ArtifactError(f"tensor {name!r} holds values that are not finite.")
     if (low is not None and least < low) or (high is not None and most > high):
         raise ArtifactError(f"tensor {name!r} must hold values from {low} to {high}.")
