@@ -325,18 +325,16 @@ def test_flipped_bits_of_the_zip_headers(artifact, fitted):
             positions += range(start, start + 30 + len(member.filename))
     escaped = set()
     for position in positions:
-        for bit in range(0, 8, 3):
-            broken = bytearray(content)
-            broken[position] ^= 1 << bit
-            try:
-                loaded = from_bytes(bytes(broken), "it", {})
-            except ArtifactError:
-                continue
-            except Exception as error:
-                escaped.add(repr(error))
-            else:
-                if bit == 0:
-                    np.testing.assert_array_equal(loaded.transform(X), expected)
+        broken = bytearray(content)
+        broken[position] ^= 1 << position % 8
+        try:
+            loaded = from_bytes(bytes(broken), "it", {})
+        except ArtifactError:
+            continue
+        except Exception as error:
+            escaped.add(repr(error))
+        else:
+            np.testing.assert_array_equal(loaded.transform(X), expected)
     assert not escaped
 
 
