@@ -25,7 +25,7 @@ def finetuning_steps(transformer: SimMTMTransformer, channels: int, length: int,
     rows = WindowDataset(random_walks(n_series, channels, length))
     turns.ready()
     network = steps.network()
-    statistics = transformer._statistics()
+    statistics = ("max", "min", "std", "ppv")
     with torch.no_grad():
         width = network.embed(*rows.gather(torch.arange(1)), statistics, True).shape[1]
     model = Supervised(

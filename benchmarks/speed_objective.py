@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from turns import Case, Turns
 
 from simmtm_sk.nn.model import Objective, SimMTM
+from simmtm_sk.nn.normalization import normalized_rows
 
 
 class ValuesEncoder(nn.Module):
@@ -41,7 +42,8 @@ def full_matrix(network: SimMTM, values: Tensor, observed: Tensor, views: Tensor
     """The objective over the whole D × D matrix, as in plain.py."""
     n_series, n_views = len(values), len(views) // len(values)
     visible = torch.cat([observed, views])
-    points = network.layers(values.repeat(n_views + 1, 1, 1), visible, None)[-1]
+    rows = normalized_rows(values.repeat(n_views + 1, 1, 1), visible, None)
+    points = network.layers(rows)[-1]
     similarity = plain.similarities(network.projector(points, None))
     tau = network.objective.temperature
     rebuilt = network.decoder(plain.aggregated(points, similarity, tau), values.shape[2])
@@ -56,7 +58,7 @@ def objectives(n_rows: int, full: bool, turns: Turns) -> None:
     observed = torch.ones_like(values, dtype=torch.bool)
     views = torch.rand(2 * n_series, 1, width) < 0.5
     turns.ready()
-    network = SimMTM(ValuesEncoder(width), 1, width, 64, Objective(0.1, 1.0, own_view_weight=0.0))
+    network = SimMTM(ValuesEncoder(width), 1, 64, Objective(0.1, 1.0, own_view_weight=0.0))
     network.decoder = SameDecoder()
 
     def step() -> None:

@@ -242,7 +242,8 @@ default="linear-probe"
         seed = draw_seed(self.random_state)
         self.transformer_ = self._trained_transformer(X, seed)
         self.history_ = []
-        E = self._embed(values)
+        features = self._features(values)
+        E = features.joined().numpy()
         start = None
         if self.strategy in ("linear-probe", "probe-then-fine-tune"):
             others = None
@@ -255,7 +256,9 @@ default="linear-probe"
             wanted = torch.tensor(smoothed_classes(target))
             loss = cross_entropy(wanted, torch.tensor(weight))
             classes = torch.tensor(target)
-            self.head_ = self._train(values, E, start, classes, loss, self.n_classes_, target, seed)
+            self.head_ = self._train(
+                values, features, start, classes, loss, self.n_classes_, target, seed
+            )
         return self
 
     def _class_weights(self, target: NDArray[np.int64]) -> NDArray[np.float64]:

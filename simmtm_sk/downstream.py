@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from .data import announce_misreadings, announce_order
+from .embedding import Features
 from .interop import SktimeSklearnBridge, check_series, names_seen, read_series
 from .nn.supervised import Supervised
 from .persistence import (
@@ -106,11 +107,12 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
         return isinstance(self.transformer, FrozenEstimator | str | Path)
 
     def _trained_transformer(
-        self, values: Values, seed: int, trained: bool | None = None
+        self, values: Values, seed: int, trained: bool | None = None, embeds: bool = True
     ) -> SimMTMTransformer:
         """Return a transformer of our own: pre-trained on ``values``, given, or untrained.
 
-        None is what the strategy wants.
+        ``trained=None`` is what the strategy wants. One that only trains (``embeds=False``) fits no
+        block that its network does not need.
         """
         template = self._template(values)
         trained = self.strategy != "from-scratch" if trained is None else trained
@@ -130,6 +132,8 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
             encoder.set_params(random_state=seed)
         if not trained:
             encoder.set_params(num_epochs=0)
+        if not embeds:
+            encoder.set_params(pooling=encoder._pooling().statistics or ("mean",))
         encoder.set_callbacks(*getattr(self, "_skl_callbacks", []))
         fitted: SimMTMTransformer = encoder.fit(values)
         return fitted
@@ -247,15 +251,19 @@ class PretrainedEstimator(TransformerUser):
             )
         return values
 
-    def _embed(self, values: Values) -> NDArray[np.float32]:
+    def _features(self, values: Values) -> Features:
         """Embed in float32; statistics of the series are taken in the precision of ``values``."""
-        embedding: NDArray[np.float32] = self.transformer_._embed(values, torch.float32).numpy()
+        return self.transformer_._features(values, torch.float32)
+
+    def _embed(self, values: Values) -> NDArray[np.float32]:
+        """Return the embedding that predictions are made from."""
+        embedding: NDArray[np.float32] = self._features(values).joined().numpy()
         return embedding
 
     def _train(
         self,
         values: Values,
-        E: NDArray[np.float32],
+        features: Features,
         start: LinearHead | None,
         target: Tensor,
         loss: Loss,
@@ -267,8 +275,10 @@ class PretrainedEstimator(TransformerUser):
 
         Parameters
         ----------
-        values, E : ndarray
-            The labelled series and their embedding by ``transformer_``.
+        values : ndarray
+            The labelled series.
+        features : Features
+            Theirs, by ``transformer_`` as it is before.
         start : LinearHead or None
             Where the head starts; None starts it at zero, that is, with no opinion.
         target : Tensor, shape (n_series,)
@@ -278,18 +288,21 @@ class PretrainedEstimator(TransformerUser):
             Groups that the held-out part takes its share of.
         seed : int
         """
-        encoder = self.transformer_
+        encoder, pooling = self.transformer_, self.transformer_._pooling()
         device = resolve_device(encoder.device)
         rows = encoder._rows(values, device)
         held_out = stratified_part(strata, self.validation_fraction, seed)
         n_train = len(values) - len(held_out)
         plan = self._plan(finetuning_epochs(self.num_epochs, n_train, self.batch_size), seed)
-        center, std = standardization(E) if start is None else (start.center, start.std)
+        if start is None:
+            center, std = standardization(features.joined().numpy())
+        else:
+            center, std = start.center, start.std
         with isolated_torch(seed):
             model = Supervised(
                 encoder.network_,
-                encoder._statistics(),
-                encoder.layers == "all",
+                pooling.statistics,
+                pooling.all_layers,
                 values.shape[1] if encoder._any_channels() else 1,
                 torch.tensor(center, dtype=torch.float32),
                 torch.tensor(std, dtype=torch.float32),
@@ -304,7 +317,7 @@ class PretrainedEstimator(TransformerUser):
         self.history_, _ = finetune(
             model,
             rows,
-            torch.tensor(E[:, E.shape[1] - encoder._n_fixed(values.shape[1]) :]),
+            features.fixed.clone(),  # was computed in inference mode
             target,
             loss,
             torch.as_tensor(held_out),
@@ -323,12 +336,12 @@ class PretrainedEstimator(TransformerUser):
                 f"this {type(self).__name__} has no head of its own to save: it was fitted on a "
                 "single class, or is one estimator for each of several outputs."
             )
-        encoders, tensors = self._transformers_state()
+        transformers, tensors = self._transformers_state()
         head = {f"head.{name}": torch.tensor(value) for name, value in vars(self.head_).items()}
         seen = {name: vars(self)[name] for name in _SEEN if name in vars(self)}
         if "feature_names_in_" in seen:
             seen["feature_names_in_"] = seen["feature_names_in_"].tolist()
-        return {**seen, "history_": self.history_, "encoders": encoders}, {**tensors, **head}
+        return {**seen, "history_": self.history_, "encoders": transformers}, {**tensors, **head}
 
     def _restore_head(self, state: StateReader, tensors: TensorReader, n_outputs: int) -> None:
         """Undo `_saved_state`, with a head of so many outputs."""

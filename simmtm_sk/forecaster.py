@@ -227,7 +227,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         if last is None and self._is_frozen():
             last = copy.deepcopy(self._template(values))
         if last is None:
-            self.pretrained_ = self._trained_transformer(values, seed, trained=True)
+            self.pretrained_ = self._trained_transformer(values, seed, trained=True, embeds=False)
         else:  # go on from its weights
             continued = copy.deepcopy(last)
             continued.warm_start = True  # set_params would forget them
@@ -289,7 +289,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         fraction = float(self.validation_fraction)
         seen_in_training = [training_part(column, fraction) for column in columns]
         values = pretraining_windows(seen_in_training, context_length)
-        return self._trained_transformer(values, seed)
+        return self._trained_transformer(values, seed, embeds=False)
 
     def _default_transformer(self, values: Values) -> SimMTMTransformer:
         return default_transformer(values.shape[2])
@@ -470,7 +470,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     # -- saving, see persistence.py ---------------------------------------------------------------
 
     def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        encoders, tensors = self._transformers_state()
+        transformers, tensors = self._transformers_state()
         frame, frame_tensors = encoded_frame(self._cur_y)
         heads = {
             name: value
@@ -482,7 +482,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
             "horizon_": self.horizon_,
             "choices_": self.choices_,
             "history_": self.history_,
-            "encoders": encoders,
+            "encoders": transformers,
             "y": frame,
             **self._sktime_state(),
         }

@@ -15,15 +15,15 @@ from .nn.masking import geometric_mask, masked_views
 from .nn.model import SimMTM
 from .nn.normalization import instance_stats, visible_statistics
 
-RowFunction = Callable[[SimMTM, Tensor, Tensor, Tensor | None], Tensor]
+RowFunction = Callable[[SimMTM, Tensor, Tensor, Tensor | None], tuple[Tensor, ...]]
 
 _POINTS_PER_BATCH = 1 << 15  # bounds the memory of the activations, whatever the length
 
 
 def over_rows(
     network: SimMTM, rows: WindowDataset, dtype: torch.dtype, function: RowFunction
-) -> Tensor:
-    """Stack ``function(network, values, observed, within)`` over batches of all rows.
+) -> tuple[Tensor, ...]:
+    """Stack the results of ``function(network, values, observed, within)`` over all rows.
 
     The network is copied to the rows' device and to ``dtype``; results come back to the CPU.
     """
@@ -33,14 +33,25 @@ def over_rows(
     batch_size = max(1, _POINTS_PER_BATCH // rows.length)
     batches = torch.arange(len(rows), device=rows.device).tensor_split(-(-len(rows) // batch_size))
     with torch.inference_mode():
-        return torch.cat([function(copied, *rows.gather(index)).cpu() for index in batches])
+        results = [
+            [result.cpu() for result in function(copied, *rows.gather(index))] for index in batches
+        ]
+        return tuple(torch.cat(parts) for parts in zip(*results, strict=True))
 
 
-def mean_over_windows(results: Tensor, rows: WindowDataset, n_series: int) -> Tensor:
+def over_series(
+    network: SimMTM, rows: WindowDataset, dtype: torch.dtype, function: RowFunction
+) -> tuple[Tensor, ...]:
+    """Average what `over_rows` returns for the windows of each series: (n_series, k) each."""
+    return tuple(mean_over_windows(x, rows) for x in over_rows(network, rows, dtype, function))
+
+
+def mean_over_windows(results: Tensor, rows: WindowDataset) -> Tensor:
     """Average what the windows of each series gave: (n_rows, k) -> (n_series, k).
 
     A series (or channel) without a single observed point has no windows and gets zeros.
     """
+    n_series = len(rows.ends)
     if len(rows) == n_series and (rows.series == np.arange(n_series)).all():
         return results
     return owner_means(results, torch.as_tensor(rows.series), n_series)
@@ -81,16 +92,16 @@ def hidden_error(network: SimMTM, rows: WindowDataset, dtype: torch.dtype) -> fl
     """
     generator = torch.Generator(rows.device).manual_seed(0)
 
-    def errors(model: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
+    def errors(model: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None) -> tuple[Tensor]:
         visible = masked_views(observed, 1, geometric_mask, 0.5, 5.0, generator)
         mean, std = visible_statistics(x, visible)
         _, unit = visible_statistics(x, observed)
         error = model.rebuild(x, visible, within) * std + mean - x
         hidden = observed & ~visible & (unit > 0)
         total = (error / unit).masked_fill(~hidden, 0).square().sum((1, 2))
-        return torch.stack([total, hidden.sum((1, 2)).to(dtype)], 1)
+        return (torch.stack([total, hidden.sum((1, 2)).to(dtype)], 1),)
 
-    total, count = over_rows(network, rows, dtype, errors).sum(0).tolist()
+    total, count = over_rows(network, rows, dtype, errors)[0].sum(0).tolist()
     return float(total / count) if count else float("nan")
 
 
@@ -102,24 +113,25 @@ def rebuilt_values(
     Points that several windows cover get the mean; points behind the end of a series are NaN.
     """
 
-    def rebuild(model: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
-        rebuilt = model.rebuild(x, observed, within)
-        if within is None:
-            return rebuilt
-        return rebuilt.masked_fill(~within[:, None], torch.nan)
+    def rebuild(model: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None) -> tuple[Tensor]:
+        mean, std = visible_statistics(x, observed)
+        rebuilt = model.rebuild(x, observed, within) * std + mean
+        return (rebuilt if within is None else rebuilt.masked_fill(~within[:, None], torch.nan),)
 
-    windows = over_rows(network, rows, dtype, rebuild)
+    (windows,) = over_rows(network, rows, dtype, rebuild)
+    inside = ~windows.isnan()
     total = torch.zeros(values.shape, dtype=dtype)
     count = torch.zeros(values.shape, dtype=dtype)
-    for i, (series, start) in enumerate(zip(rows.series, rows.start, strict=True)):
-        source, observed, _ = rows.gather(torch.tensor([i], device=rows.device))
-        mean, std = (x[0].cpu() for x in visible_statistics(source, observed))
-        inside = ~windows[i].isnan()
-        piece = (windows[i] * std + mean).masked_fill(~inside, 0).to(dtype)
-        total[series, :, start : start + rows.length] += piece
-        count[series, :, start : start + rows.length] += inside
+    series = torch.as_tensor(rows.series)[:, None]
+    time = torch.as_tensor(rows.start)[:, None] + torch.arange(rows.length)
+    for sums, pieces in ((total, windows.masked_fill(~inside, 0)), (count, inside.to(dtype))):
+        sums.transpose(1, 2).index_put_((series, time), pieces.transpose(1, 2), accumulate=True)
+    rebuilt = total / count
     # a gap longer than a window has nothing to be rebuilt from: the mean
-    everything = torch.from_numpy(np.array(values))
-    mean, _ = visible_statistics(everything, ~everything.isnan())
-    inside = torch.arange(values.shape[2]) < torch.as_tensor(rows.ends)[:, None, None]
-    return torch.where((count == 0) & inside, mean.to(dtype), total / count)
+    ends = torch.as_tensor(rows.ends)[:, None, None]
+    lost = (count == 0) & (torch.arange(values.shape[2]) < ends)
+    if lost.any():
+        everything = torch.from_numpy(np.array(values))
+        mean, _ = visible_statistics(everything, ~everything.isnan())
+        rebuilt = torch.where(lost, mean.to(dtype), rebuilt)
+    return rebuilt

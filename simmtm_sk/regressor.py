@@ -165,7 +165,8 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         seed = draw_seed(self.random_state)
         self.transformer_ = self._trained_transformer(X, seed)
         self.history_ = []
-        E = self._embed(values)
+        features = self._features(values)
+        E = features.joined().numpy()
         start = None
         if self.strategy in ("linear-probe", "probe-then-fine-tune"):
             start = regression_head(E, y)
@@ -178,7 +179,7 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         fifths = np.searchsorted(np.quantile(y, [0.2, 0.4, 0.6, 0.8]), y)
         if start is not None:
             start = rescaled(start, 1 / unit, -center / unit)
-        head = self._train(values, E, start, target, squared_error, 1, fifths, seed)
+        head = self._train(values, features, start, target, squared_error, 1, fifths, seed)
         self.head_ = rescaled(head, unit, center)
         return self
 

@@ -12,12 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    clone,
-)
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_memory
@@ -25,23 +20,21 @@ from sktime.transformations.base import BaseTransformer
 from torch import Tensor
 
 from .data import Panel, WindowDataset
-from .data.forecast_windows import subsample
+from .embedding import BLOCKS, Embedding, Features, Pooling
 from .encoders import ConvEncoder, PatchEncoder, PointEncoder
 from .inference import (
-    RowFunction,
     hidden_error,
-    mean_over_windows,
     missing_shares,
-    over_rows,
+    over_series,
     panel_instance_stats,
     rebuilt_values,
 )
 from .interop import SktimeSklearnBridge, check_series, instance_index, is_table
-from .nn.filters import MOST_ROWS
 from .nn.masking import MaskFunction
 from .nn.model import Objective, SimMTM
+from .nn.randomness import redirected
 from .persistence import SafeArtifactMixin, StateReader, TensorReader
-from .training.isolation import torch_as_it_starts
+from .training.isolation import isolated_torch, torch_as_it_starts
 from .training.loop import format_record
 from .training.plan import Plan
 from .training.pretraining import Pretraining
@@ -56,14 +49,14 @@ from .training.settings import (
 
 Values = NDArray[np.floating[Any]]
 
-POOLINGS = ("mean", "max", "min", "std", "ppv", "filters", "scale")
+# what `set_params` may change without a new fit
+ANSWERED_BY_A_FIT = {"pooling", "layers", "device", "verbose"}
 DEFAULT_POOLING = ("max", "min", "std", "ppv", "filters", "scale")
 
 
 class SimMTMTransformer(
     SktimeSklearnBridge,
     SafeArtifactMixin,
-    ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseTransformer,
     BaseEstimator,
@@ -158,6 +151,8 @@ class SimMTMTransformer(
     ----------
     network_ : simmtm_sk.nn.model.SimMTM
         The pre-trained network, on the CPU.
+    embedding_ : simmtm_sk.embedding.Embedding
+        What was fitted beside it: the blocks of ``pooling`` that training does not change.
     history_ : list of dict
         A record per evaluation: "epoch", "lr", "seconds", and the mean losses ``train_...`` and
         ``valid_...``; can be written as JSON.
@@ -341,22 +336,24 @@ class SimMTMTransformer(
             If a parameter or ``X`` cannot work; nothing has been trained then.
         """
         last = getattr(self, "network_", None) if self.warm_start else None
+        last_embedding: Embedding | None = getattr(self, "embedding_", None)
         built_length = getattr(self, "_built_length", 0)
         self.reset()
         self._validate_params()
         device = self._check_settings()
+        pooling = self._pooling()
         values = check_series(self, X, reset=True)
         rows = self._rows(values, device)
         settings = self._pretraining(len(rows), device)
         self._built_length = rows.length if last is None else built_length
-        network = settings.network(rows.n_channels, self._built_length)
+        network, embedding = _drawn(settings, pooling.blocks, rows.n_channels, self._built_length)
         if last is not None:
             _load_weights(network, last)
+            embedding.adopt(last_embedding)
         by_row = self._by_row(values)
         network.stats_scaler.fit(
             panel_instance_stats(by_row), None if rows.complete else missing_shares(by_row)
         )
-        _fit_filters(network, rows)
         context = self._init_callback_context(max_subtasks=settings.plan.n_evaluations)
         context.call_on_fit_task_begin(estimator=self, X=X)
 
@@ -380,8 +377,8 @@ class SimMTMTransformer(
             on_epoch=on_epoch,
         )
         self.network_ = network
+        self.embedding_ = embedding.fit(network, rows)
         self.n_epochs_ = int(self.history_[-1]["epoch"]) if self.history_ else 0
-        self._n_features_out = self._count_features()
         self._is_fitted = True
         context.call_on_fit_task_end(estimator=self, X=X)
         return self
@@ -405,11 +402,76 @@ class SimMTMTransformer(
         """
         self.check_is_fitted()
         values = check_series(self, X, reset=False)
-        embedding = self._embed(values, _dtype(values)).numpy()
+        embedding = self._features(values, _dtype(values)).joined().numpy()
         index = instance_index(X)
         if index is None:
             return embedding
         return pd.DataFrame(embedding, index=index, columns=self.get_feature_names_out())
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Return the columns of the frames that `transform` returns: numbered.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored, present for scikit-learn.
+
+        Returns
+        -------
+        ndarray of str
+            "simmtmtransformer0", "simmtmtransformer1", ...; what they are says `feature_names`.
+        """
+        names = [f"simmtmtransformer{i}" for i in range(len(self.feature_names()))]
+        return np.asarray(names, dtype=object)
+
+    def feature_names(self) -> list[str]:
+        """Return what the features of `transform` are, in their order.
+
+        Of a series with as many channels as in `fit`. The columns of a frame are numbered instead.
+
+        Returns
+        -------
+        list of str
+            Such as "layer3_max_17", "filters_dilation4_filter12_threshold3" or "channel0_mean";
+            with the channel in front if the encoder takes channels one by one.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from simmtm_sk import ConvEncoder, SimMTMTransformer
+        >>> X = np.random.default_rng(0).normal(size=(20, 1, 16))
+        >>> embed = SimMTMTransformer(
+        ...     encoder=ConvEncoder(d_model=2, n_layers=1), pooling=("max", "scale"), num_epochs=0
+        ... )
+        >>> embed.fit(X).feature_names()[3:]
+        ['layer1_max_1', 'channel0_mean', 'channel0_log_std']
+        """
+        self.check_is_fitted()
+        n_rows = self.n_channels_ if self._any_channels() else 1
+        return self.embedding_.names(self.network_, self._pooling(), self.n_channels_, n_rows)
+
+    def set_params(self, **params: Any) -> SimMTMTransformer:
+        """Set parameters; the estimator stays fitted if a fit does not depend on any of them.
+
+        These are ``pooling`` and ``layers`` (`transform` says so if a block that is wanted now was
+        not part of ``pooling`` in `fit`), ``device`` and ``verbose``.
+
+        Parameters
+        ----------
+        **params
+            As in scikit-learn; ``encoder__d_model`` reaches into the encoder.
+
+        Returns
+        -------
+        SimMTMTransformer
+            Itself.
+        """
+        if not set(params) <= ANSWERED_BY_A_FIT:
+            changed: SimMTMTransformer = super().set_params(**params)
+            return changed
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
 
     @torch_as_it_starts()
     def reconstruct(self, X: Any) -> Values:
@@ -444,7 +506,9 @@ class SimMTMTransformer(
         """
         self.check_is_fitted()
         values = check_series(self, X, reset=False)
-        projected = self._over_series(values, _dtype(values), SimMTM.project)
+        rows = self._rows(values, resolve_device(self.device))
+        (projected,) = over_series(self.network_, rows, _dtype(values), _projected)
+        projected = projected.reshape(len(values), -1, projected.shape[1])
         projected = torch.nn.functional.normalize(projected, dim=-1)
         similarity: Values = torch.einsum("icp,jcp->ij", projected, projected).numpy()
         return similarity / projected.shape[1]
@@ -483,19 +547,11 @@ class SimMTMTransformer(
 
     def _check_settings(self) -> torch.device:
         """Check what depends on more than one parameter, before any work; return the device."""
-        self._check_pooling()
         if isinstance(self.encoder, type):
             raise TypeError(
                 f"encoder must be an object such as {self.encoder.__name__}(), got the class."
             )
         return resolve_device(self.device)
-
-    def _check_pooling(self) -> None:
-        unknown = set(self.pooling) - set(POOLINGS)
-        if unknown or not self.pooling:
-            raise ValueError(
-                f"pooling must name some of {list(POOLINGS)}, got {list(self.pooling)}."
-            )
 
     def _any_channels(self) -> bool:
         return bool(getattr(self._encoder(), "channel_independent", False))
@@ -543,59 +599,13 @@ class SimMTMTransformer(
             autocast=autocast_dtype(self.precision, device),
         )
 
-    def _over_series(self, values: Panel, dtype: torch.dtype, function: RowFunction) -> Tensor:
-        """Apply to all rows and average windows: (n_series, 1 or n_channels, k)."""
+    def _pooling(self) -> Pooling:
+        return Pooling.of(self.pooling, self.layers)
+
+    def _features(self, values: Panel, dtype: torch.dtype) -> Features:
+        """Return the features of series, learned and fixed ones apart."""
         rows = self._rows(values, resolve_device(self.device))
-        n_owners = len(values) * (values.shape[1] if self._any_channels() else 1)
-        results = over_rows(self.network_, rows, dtype, function)
-        return mean_over_windows(results, rows, n_owners).reshape(len(values), -1, results.shape[1])
-
-    def _statistics(self) -> tuple[str, ...]:
-        """Return the part of ``pooling`` that summarises what the encoder has learned."""
-        return tuple(s for s in self.pooling if s not in ("filters", "scale"))
-
-    def _n_fixed(self, n_channels: int) -> int:
-        """Return how many features, the last ones, training does not change."""
-        n_filters, n_scales = 0, 0
-        if "filters" in self.pooling:
-            n_filters = self.network_.filters.n_features * (
-                n_channels if self._any_channels() else 1
-            )
-        if "scale" in self.pooling:
-            n_scales = 2 * n_channels
-        return n_filters + n_scales
-
-    def _scale(self, values: Panel, dtype: torch.dtype) -> Tensor:
-        """Return levels: (n_series, 2 n_channels).
-
-        Levels that were noise in the training series, as in archives whose series are all
-        normalised already, are zero: standardised, the noise would look like a feature.
-        """
-        found = panel_instance_stats(values).nan_to_num(0.0)
-        noise = self.network_.stats_scaler.std.isinf()
-        return found.masked_fill(noise.repeat_interleave(found.shape[1] // len(noise)), 0).to(dtype)
-
-    def _embed(self, values: Panel, dtype: torch.dtype) -> Tensor:
-        """Return what was learned, of all channels, then filters, then scales."""
-        statistics, all_layers = self._statistics(), self.layers == "all"
-        n_filters = self.network_.filters.n_features if "filters" in self.pooling else 0
-
-        def embed(network: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
-            found = []
-            if statistics:
-                found.append(network.embed(x, observed, within, statistics, all_layers))
-            if n_filters:
-                found.append(network.filter_shares(x, observed, within))
-            return torch.cat(found, 1)
-
-        parts = []
-        if statistics or n_filters:
-            pooled = self._over_series(values, dtype, embed)
-            learned = pooled.shape[2] - n_filters
-            parts = [pooled[..., :learned].flatten(1), pooled[..., learned:].flatten(1)]
-        if "scale" in self.pooling:
-            parts.append(self._scale(values, dtype))
-        return torch.cat(parts, 1)
+        return self.embedding_.features(self.network_, values, rows, self._pooling(), dtype)
 
     def _adopt_instance_stats(self, values: Panel) -> None:
         """Standardise levels anew if those of ``values`` are foreign to the pre-training series."""
@@ -604,11 +614,6 @@ class SimMTMTransformer(
         level = self.network_.stats_scaler
         if level.is_foreign(found, missing):
             level.fit(found, missing)
-
-    def _count_features(self) -> int:
-        # the length decides nothing, and one from a file may be any
-        blank = np.zeros((1, self.n_channels_, min(self.length_, 512)), np.float32)
-        return int(self._embed(blank, torch.float32).shape[1])
 
     def _reconstruct(self, values: Panel) -> Values:
         rows = self._rows(values, resolve_device(self.device))
@@ -631,10 +636,12 @@ class SimMTMTransformer(
         }
         if hasattr(self, "feature_names_in_"):
             state["feature_names_in_"] = list(self.feature_names_in_)
-        return state, self.network_.state_dict()
+        tensors = {f"network.{name}": w for name, w in self.network_.state_dict().items()}
+        tensors |= {f"embedding.{name}": w for name, w in self.embedding_.state_dict().items()}
+        return state, tensors
 
     def _restore_state(self, state: StateReader, tensors: TensorReader) -> None:
-        self._check_pooling()
+        self._pooling()  # checks it
         self.n_features_in_ = state.integer("n_features_in_", 1)
         self.n_channels_ = state.integer("n_channels_", 1)
         self.length_ = state.integer("length_", 1)
@@ -644,8 +651,8 @@ class SimMTMTransformer(
         if "feature_names_in_" in state:
             names = state.items("feature_names_in_", str, int, float, length=self.n_features_in_)
             self.feature_names_in_ = np.asarray(names, dtype=object)
-        self.network_ = self._restored_network(tensors)
-        self._n_features_out = self._count_features()
+        self.network_ = self._restored_network(tensors.under("network."))
+        self.embedding_ = self._restored_embedding(tensors.under("embedding."))
         self._is_fitted = True
 
     def _restored_network(self, tensors: TensorReader) -> SimMTM:
@@ -666,6 +673,18 @@ class SimMTMTransformer(
         tensors.fill(network.state_dict())
         return network.eval()
 
+    def _restored_embedding(self, tensors: TensorReader) -> Embedding:
+        """Build the blocks that there are, when they are known to have the sizes of the tensors."""
+        blocks = tuple(name for name in BLOCKS if len(tensors.under(f"blocks.{name}.")))
+        n_channels = 1 if self._any_channels() else self.n_channels_
+        with torch.device("meta"):
+            shapes = Embedding(blocks, n_channels, self._built_length).state_dict()
+        tensors.check_shapes(shapes)
+        with isolated_torch(0):
+            embedding = Embedding(blocks, n_channels, self._built_length)
+        tensors.fill(embedding.state_dict())
+        return embedding
+
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
         """Small settings for sktime's test suite."""
@@ -677,11 +696,19 @@ class SimMTMTransformer(
         return [small, {**small, "n_masks": 1, "constraint_weight": "learned", "layers": "last"}]
 
 
-def _fit_filters(network: SimMTM, rows: WindowDataset) -> None:
-    """Let filters learn from some of the rows how strongly they usually respond."""
-    chosen = torch.as_tensor(subsample(np.arange(len(rows)), MOST_ROWS), device=rows.device)
-    values, observed, within = rows.gather(chosen)
-    network.fit_filters(values.cpu(), observed.cpu(), None if within is None else within.cpu())
+def _drawn(
+    settings: Pretraining, blocks: tuple[str, ...], n_channels: int, length: int
+) -> tuple[SimMTM, Embedding]:
+    """Return network and embedding with initial weights that follow from the seed alone."""
+    with isolated_torch(settings.plan.seed), redirected():
+        network = settings.drawn_network(n_channels, length)
+        return network, Embedding(blocks, n_channels, length)
+
+
+def _projected(
+    network: SimMTM, values: Tensor, observed: Tensor, within: Tensor | None
+) -> tuple[Tensor]:
+    return (network.project(values, observed, within),)
 
 
 def _load_weights(network: SimMTM, last: SimMTM) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from simmtm_sk import ConvEncoder, SimMTMTransformer
+from simmtm_sk.embedding import Pooling
 
 X = np.random.default_rng(0).normal(size=(16, 2, 20)).cumsum(2)
 CONV = ConvEncoder(d_model=4, n_layers=2)
@@ -27,8 +28,13 @@ def small(**params):
 
 def fixed(estimator, values):
     """The features of series that training does not change, as fine-tuning takes them."""
-    E = estimator._embed(values, torch.float32)
-    return E[:, E.shape[1] - estimator._n_fixed(values.shape[1]) :]
+    return estimator._features(values, torch.float32).fixed.clone()
+
+
+def statistics_of(estimator):
+    """Which statistics of which layers, as fine-tuning takes them."""
+    pooling = Pooling.of(estimator.pooling, estimator.layers)
+    return pooling.statistics, pooling.all_layers
 
 
 def digest(estimator):

@@ -20,28 +20,28 @@ def panel(n=5, n_channels=2, length=20, seed=0):
 def network():
     torch.manual_seed(0)
     backbone = ConvEncoder(d_model=4, n_layers=2).build(2, 20)
-    return SimMTM(backbone, 2, 20, 4, Objective(0.1, 0.1, 1.0)).eval()
+    return SimMTM(backbone, 2, 4, Objective(0.1, 0.1, 1.0)).eval()
 
 
 def project(model, x, observed, within):
-    return model.project(x, observed, within)
+    return (model.project(x, observed, within),)
 
 
 def test_batches_do_not_matter(network, monkeypatch):
     rows = WindowDataset(panel(9))
-    whole = inference.over_rows(network, rows, torch.float64, project)
+    (whole,) = inference.over_rows(network, rows, torch.float64, project)
     monkeypatch.setattr(inference, "_POINTS_PER_BATCH", 50)  # two rows a batch
-    parts = inference.over_rows(network, rows, torch.float64, project)
+    (parts,) = inference.over_rows(network, rows, torch.float64, project)
     torch.testing.assert_close(parts, whole, rtol=1e-12, atol=1e-12)
     monkeypatch.setattr(inference, "_POINTS_PER_BATCH", 1)
     torch.testing.assert_close(
-        inference.over_rows(network, rows, torch.float64, project), whole, rtol=1e-12, atol=1e-12
+        inference.over_rows(network, rows, torch.float64, project)[0], whole, rtol=1e-12, atol=1e-12
     )
 
 
 def test_the_network_itself_stays_as_it_was(network):
     before = {name: w.clone() for name, w in network.state_dict().items()}
-    out = inference.over_rows(network, WindowDataset(panel()), torch.float64, project)
+    (out,) = inference.over_rows(network, WindowDataset(panel()), torch.float64, project)
     assert out.dtype == torch.float64
     assert not out.requires_grad
     assert {weights.dtype for weights in network.parameters()} == {torch.float32}
@@ -56,10 +56,10 @@ def test_the_network_runs_in_the_dtype_asked_for_and_its_scaler_in_float64(netwo
 
     def remember(model, x, observed, within):
         seen.append(model)
-        return model.project(x, observed, within)
+        return (model.project(x, observed, within),)
 
     values = panel().astype(np.float32 if dtype == torch.float32 else np.float64)
-    assert inference.over_rows(network, WindowDataset(values), dtype, remember).dtype == dtype
+    assert inference.over_rows(network, WindowDataset(values), dtype, remember)[0].dtype == dtype
     assert all(model is not network and not model.training for model in seen)
     assert {weights.dtype for model in seen for weights in model.parameters()} == {dtype}
     scalers = [model.stats_scaler for model in seen] + [network.stats_scaler]
@@ -68,9 +68,9 @@ def test_the_network_runs_in_the_dtype_asked_for_and_its_scaler_in_float64(netwo
 
 def test_dropout_is_off():
     backbone = ConvEncoder(d_model=4, n_layers=2, dropout=0.9).build(2, 20)
-    model = SimMTM(backbone, 2, 20, 4, Objective(0.1, 0.1, 1.0)).train()
+    model = SimMTM(backbone, 2, 4, Objective(0.1, 0.1, 1.0)).train()
     rows = WindowDataset(panel())
-    a, b = (inference.over_rows(model, rows, torch.float64, project) for _ in range(2))
+    a, b = (inference.over_rows(model, rows, torch.float64, project)[0] for _ in range(2))
     assert torch.equal(a, b)
 
 
@@ -80,7 +80,7 @@ def test_mean_over_windows_equals_a_loop(max_length):
     values[1, :, 4:] = np.nan
     rows = WindowDataset(values, max_length)
     results = torch.randn(len(rows), 3, dtype=torch.float64)
-    pooled = inference.mean_over_windows(results, rows, 5)
+    pooled = inference.mean_over_windows(results, rows)
     for i in range(5):
         mine = [k for k in range(len(rows)) if rows.series[k] == i]
         torch.testing.assert_close(pooled[i], results[mine].mean(0))
@@ -90,7 +90,7 @@ def test_series_without_windows_get_zeros():
     values = panel(4, 1)
     values[[0, 2]] = np.nan
     rows = WindowDataset(values)
-    pooled = inference.mean_over_windows(torch.ones(len(rows), 3), rows, 4)
+    pooled = inference.mean_over_windows(torch.ones(len(rows), 3), rows)
     assert pooled.tolist() == [[0.0] * 3, [1.0] * 3, [0.0] * 3, [1.0] * 3]
 
 
@@ -99,13 +99,9 @@ def test_the_network_gets_raw_values():
     values[1, :, 5:] = np.nan
     rows = WindowDataset(values, 8)
     given, observed, within = rows.gather(torch.arange(len(rows)))
-    got = inference.over_rows(
-        Perfect(), rows, torch.float64, lambda _, x, seen, inside: torch.stack([x, seen], 1)
-    )
-    assert got[:, 0].equal(given)
-    assert got[:, 1].bool().equal(observed)
-    inside = inference.over_rows(Perfect(), rows, torch.float64, lambda _, x, seen, inside: inside)
-    assert inside.equal(within)
+    got = inference.over_rows(Perfect(), rows, torch.float64, lambda _, *given: given)
+    for x, expected in zip(got, (given, observed, within), strict=True):
+        assert x.equal(expected)
 
 
 def test_all_levels_by_hand():

@@ -20,9 +20,9 @@ from sklearn.linear_model import RidgeClassifier
 from torch import nn
 
 from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder, SimMTMTransformer, load, save
+from simmtm_sk.embedding import POOLINGS, Pooling
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.training.settings import learning_rate
-from simmtm_sk.transformer import POOLINGS
 from tests.small import CONV, X, digest, small, torch_threads
 
 TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
@@ -363,13 +363,12 @@ def test_a_table_behind_3d_data_has_one_channel():
 
 
 def of_channel(estimator, E, i, n_channels=2):
-    """Columns of one channel: what was learned of all channels stands first, then the filters."""
-    n_filters = estimator.network_.filters.n_features
-    n_learned = E.shape[1] // n_channels - n_filters - 2
-    learned, filters, _ = np.split(
-        E, np.cumsum([n_channels * n_learned, n_channels * n_filters]), 1
-    )
-    return np.hstack([np.split(part, n_channels, 1)[i] for part in (learned, filters)])
+    """Columns of one channel, but its scale."""
+    network, pooling = estimator.network_, Pooling.of(estimator.pooling, estimator.layers)
+    names = estimator.embedding_.names(network, pooling, n_channels, n_channels)
+    scales = (f"channel{i}_mean", f"channel{i}_log_std")
+    chosen = [name.startswith(f"channel{i}_") and name not in scales for name in names]
+    return E[:, chosen]
 
 
 def test_other_channels_where_the_encoder_allows_them(fitted):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 N_FILTERS, N_TAPS = 64, 9  # of each dilation
 N_THRESHOLDS = 8  # of each filter
-MOST_ROWS, MOST_POINTS = 512, 20_000  # behind the thresholds
+MOST_POINTS = 20_000  # behind the thresholds
 _ROWS = 32  # at a time, for the memory
 _NUDGE = 1e-4  # series are in units of their usual standard deviation
 _GOLDEN = (5**0.5 - 1) / 2
@@ -94,3 +94,12 @@ class FilterBank(nn.Module):
                     above *= inside
                 shares[:, i, j] = above.sum(-1) / count
         return shares.flatten(1)
+
+    def names(self) -> list[str]:
+        """Return what the features are: filter of a dilation, and threshold from low to high."""
+        return [
+            f"filters_dilation{2**i}_filter{k}_threshold{j}"
+            for i in range(len(self.weight))
+            for j in range(N_THRESHOLDS)
+            for k in range(N_FILTERS)
+        ]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .model import SimMTM
-from .normalization import normalize, visible_statistics
+from .normalization import NormalizedRows, normalize, visible_statistics
 
 NORMALIZATIONS = ("last", "mean", "standard")
 _MOST_TOKENS = 24  # neighbouring tokens are averaged where there are more
@@ -137,13 +137,13 @@ class Forecast(nn.Module):
     def tokens(self, standard: Tensor, observed: Tensor) -> Tensor:
         """Return the last layer for standardised contexts, flattened: (n, n_tokens * d_model)."""
 
-        def flat(values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
-            points = self.network.layers(values, visible, within)[-1]
+        def flat(rows: NormalizedRows) -> tuple[Tensor]:
+            points = self.network.layers(rows)[-1]
             if points.shape[1] > _MOST_TOKENS:
                 points = F.adaptive_avg_pool1d(points.transpose(1, 2), _MOST_TOKENS).transpose(1, 2)
-            return points.flatten(1)
+            return (points.flatten(1),)
 
-        return self.network.by_micro_batches(flat, standard[:, None], observed[:, None], None)
+        return self.network.by_micro_batches(flat, standard[:, None], observed[:, None], None)[0]
 
     def forward(self, context: Normalized) -> Tensor:
         """Return normalised forecasts: (n, horizon)."""

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-POOLINGS = ("mean", "max", "min", "std", "ppv")
+STATISTICS = ("mean", "max", "min", "std", "ppv")
 
 
 class Projector(nn.Module):

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from .encoders import token_mask
-from .filters import FilterBank
 from .heads import Decoder, Projector, pooled
 from .micro_batches import in_micro_batches
-from .normalization import InstanceStatsScaler, interpolated, normalize, normalized_with_stats
+from .normalization import InstanceStatsScaler, NormalizedRows, normalized_rows, without_gaps
 from .objective import (
     LearnedLossWeights,
     aggregate_neighbors,
@@ -49,8 +48,6 @@ class SimMTM(nn.Module):
         An encoder network as `simmtm_sk.nn.encoders` describes.
     n_channels : int
         Channels of a row (1 for channel-independent encoders).
-    length : int
-        Points of the longest row.
     projection_dim : int
         Width of the series-wise representation.
     objective : Objective
@@ -60,7 +57,6 @@ class SimMTM(nn.Module):
         self,
         backbone: nn.Module,
         n_channels: int,
-        length: int,
         projection_dim: int,
         objective: Objective,
     ) -> None:
@@ -77,25 +73,36 @@ class SimMTM(nn.Module):
         self.stats_scaler = InstanceStatsScaler(n_channels)
         learned = objective.constraint_weight == "learned"
         self.loss_weights = LearnedLossWeights(2) if learned else None
-        self.filters = FilterBank(n_channels, length)
 
     @property
     def dtype(self) -> torch.dtype:
         """Precision of the weights."""
         return self.decoder.linear.weight.dtype
 
+    def n_layers(self) -> int:
+        """Count the layers of the backbone, on a row of one token."""
+        blank = torch.zeros(1, self.decoder.n_channels, self.patch_length, dtype=self.dtype)
+        training = self.training
+        with torch.no_grad():
+            rows = normalized_rows(blank, torch.ones_like(blank, dtype=torch.bool), None)
+            n_layers = len(self.eval().layers(rows))
+        self.train(training)
+        return n_layers
+
     def layer_size(self, rows: Tensor) -> int:
         """Numbers in a layer for ``rows`` of shape (n_rows, C, L)."""
         return len(rows) * -(-rows.shape[-1] // self.patch_length) * self.d_model
 
-    def layers(self, values: Tensor, visible: Tensor, within: Tensor | None) -> list[Tensor]:
-        """Run the encoder on ``values``, normalised by what is visible.
+    def layers(self, rows: NormalizedRows) -> list[Tensor]:
+        """Return the backbone's layers, each (n_rows, n_tokens, d_model).
 
-        Statistics are taken in the precision of the data, so that large offsets cost no digits.
+        Rows are normalised in the precision of the data, so that large offsets cost no digits.
         """
-        normalized, found = normalized_with_stats(values, visible)
         layers: list[Tensor] = self.backbone(
-            normalized.to(self.dtype), visible, within, self.stats_scaler(found).to(self.dtype)
+            rows.values.to(self.dtype),
+            rows.visible,
+            rows.within,
+            self.stats_scaler(rows.stats).to(self.dtype),
         )
         return layers
 
@@ -121,23 +128,26 @@ class SimMTM(nn.Module):
             "reconstruction", "constraint", "own_view" (where it has a weight), and "total".
         """
         n_series, length = len(values), values.shape[-1]
-        visible = torch.cat([observed, views])
-        original = torch.arange(len(visible), device=values.device) % n_series
+        copies = len(views) // n_series + 1
+        rows = normalized_rows(
+            values.repeat(copies, 1, 1),
+            torch.cat([observed, views]),
+            None if within is None else within.repeat(copies, 1),
+        )
 
-        def encode(rows: slice) -> tuple[Tensor, Tensor]:
-            of = original[rows]
-            row_within = None if within is None else within[of]
-            points = self.layers(values[of], visible[rows], row_within)[-1]
-            tokens = token_mask(row_within, self.patch_length)
+        def encode(chosen: slice) -> tuple[Tensor, Tensor]:
+            micro_batch = rows[chosen]
+            points = self.layers(micro_batch)[-1]
+            tokens = token_mask(micro_batch.within, self.patch_length)
             if tokens is not None:  # nothing behind a series' end is a neighbour's point
                 points = points.masked_fill(~tokens[..., None], 0)
             series = self.projector(points, tokens)
             return self.decoder(points, length) if self.decodes_first else points, series
 
-        rebuilt, series = in_micro_batches(encode, len(visible), self.layer_size(visible), self)
+        rebuilt, series = in_micro_batches(encode, len(rows), self.layer_size(rows.values), self)
         # similarities and softmax need all digits, also where the encoder ran in bfloat16
         with torch.autocast(values.device.type, enabled=False):
-            target = normalize(values, observed).to(self.dtype)
+            target = rows.values[:n_series].to(self.dtype)
             return self._terms(rebuilt.to(self.dtype), series.to(self.dtype), target, observed)
 
     def _terms(
@@ -175,6 +185,15 @@ class SimMTM(nn.Module):
             return total
         return rebuild + float(self.objective.constraint_weight) * losses["constraint"]
 
+    def pooled_layers(
+        self, rows: NormalizedRows, statistics: tuple[str, ...], all_layers: bool
+    ) -> Tensor:
+        """Statistics over time, layer by layer: (n_rows, n_layers * n_statistics * d_model)."""
+        layers = self.layers(rows)
+        tokens = token_mask(rows.within, self.patch_length)
+        chosen = layers if all_layers else layers[-1:]
+        return torch.cat([pooled(x, tokens, s) for x in chosen for s in statistics], 1)
+
     def embed(
         self,
         values: Tensor,
@@ -183,79 +202,45 @@ class SimMTM(nn.Module):
         statistics: tuple[str, ...],
         all_layers: bool,
     ) -> Tensor:
-        """Pooled layers, layer by layer: (n_rows, n_layers * n_statistics * d_model)."""
+        """Return `pooled_layers` of rows whose gaps are interpolated."""
 
-        def embed(values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
-            layers = self.layers(values, visible, within)
-            tokens = token_mask(within, self.patch_length)
-            chosen = layers if all_layers else layers[-1:]
-            return torch.cat([pooled(x, tokens, s) for x in chosen for s in statistics], 1)
+        def embed(rows: NormalizedRows) -> tuple[Tensor]:
+            return (self.pooled_layers(rows, statistics, all_layers),)
 
-        return self.by_micro_batches(embed, *_without_gaps(values, observed, within), within)
-
-    def filter_shares(self, values: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
-        """Shares of the random filters, which training does not change: (n_rows, n_features)."""
-
-        def shares(values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
-            found: Tensor = self.filters(self._of_usual_scale(values, visible), within)
-            return found
-
-        return self.by_micro_batches(shares, *_without_gaps(values, observed, within), within)
-
-    def fit_filters(self, values: Tensor, observed: Tensor, within: Tensor | None) -> None:
-        """Take the filters' thresholds from training rows."""
-        self.filters.fit(self._of_usual_scale(*_without_gaps(values, observed, within)), within)
-
-    def _of_usual_scale(self, values: Tensor, visible: Tensor) -> Tensor:
-        """Centre rows and divide by what is usual: filters see amplitudes, layers do not."""
-        normalized, found = normalized_with_stats(values, visible)
-        amplitude = self.stats_scaler.amplitudes(found)[..., None].to(normalized)
-        return (normalized * amplitude).to(self.dtype)
+        return self.by_micro_batches(embed, *without_gaps(values, observed, within))[0]
 
     def project(self, values: Tensor, observed: Tensor, within: Tensor | None) -> Tensor:
         """Series-wise representations: (n_rows, projection_dim)."""
 
-        def project(values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
-            points = self.layers(values, visible, within)[-1]
-            series: Tensor = self.projector(points, token_mask(within, self.patch_length))
-            return series
+        def project(rows: NormalizedRows) -> tuple[Tensor]:
+            return (
+                self.projector(self.layers(rows)[-1], token_mask(rows.within, self.patch_length)),
+            )
 
-        return self.by_micro_batches(project, *_without_gaps(values, observed, within), within)
+        return self.by_micro_batches(project, *without_gaps(values, observed, within))[0]
 
     def rebuild(self, values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
         """Every row decoded from its own visible points, normalised: (n_rows, C, L)."""
 
-        def rebuild(values: Tensor, visible: Tensor, within: Tensor | None) -> Tensor:
-            rebuilt: Tensor = self.decoder(
-                self.layers(values, visible, within)[-1], values.shape[-1]
-            )
-            return rebuilt
+        def rebuild(rows: NormalizedRows) -> tuple[Tensor]:
+            return (self.decoder(self.layers(rows)[-1], values.shape[-1]),)
 
-        return self.by_micro_batches(rebuild, values, visible, within)
+        return self.by_micro_batches(rebuild, values, visible, within)[0]
 
     def by_micro_batches(
         self,
-        function: Callable[[Tensor, Tensor, Tensor | None], Tensor],
+        function: Callable[[NormalizedRows], tuple[Tensor, ...]],
         values: Tensor,
         visible: Tensor,
         within: Tensor | None,
-    ) -> Tensor:
-        """Apply a function of rows that needs this network alone, as `in_micro_batches` does."""
+    ) -> tuple[Tensor, ...]:
+        """Apply a function of normalised rows, computed with this network alone."""
 
-        def run(rows: slice) -> tuple[Tensor]:
-            return (
-                function(values[rows], visible[rows], None if within is None else within[rows]),
+        def of_rows(rows: slice) -> tuple[Tensor, ...]:
+            return function(
+                normalized_rows(
+                    values[rows], visible[rows], None if within is None else within[rows]
+                )
             )
 
-        return in_micro_batches(run, len(values), self.layer_size(values), self)[0]
-
-
-def _without_gaps(values: Tensor, observed: Tensor, within: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Interpolate missing values; what is left to hide is padding, and channels without any value.
-
-    Statistics over time tell a gap from a jump no better than the filters that they summarise.
-    """
-    visible = observed.any(-1, keepdim=True).expand_as(observed)
-    if within is not None:
-        visible = visible & within[:, None]
-    return interpolated(values, observed), visible
+        return in_micro_batches(of_rows, len(values), self.layer_size(values), self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -75,13 +76,42 @@ def instance_stats(values: Tensor, visible: Tensor) -> Tensor:
     tensor([[2., 0.]])
     """
     _, unit, mean, std = _in_units(values, visible)
-    return _levels(mean * unit, std * unit, visible)
+    return _stats(mean * unit, std * unit, visible)
 
 
-def normalized_with_stats(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-    """Return `normalize` and `instance_stats`, both from the same statistics."""
+@dataclass(frozen=True)
+class NormalizedRows:
+    """Rows as backbones take them; a slice of it is a slice of every field.
+
+    Attributes
+    ----------
+    values : Tensor, shape (n_rows, n_channels, length)
+        As `normalize` returns them, in the precision of the data.
+    visible : Tensor of bool, shape (n_rows, n_channels, length)
+    within : Tensor of bool, shape (n_rows, length), or None
+        False behind a series' end; None without padding.
+    stats : Tensor, shape (n_rows, 2 * n_channels)
+        What the normalisation took away, as `instance_stats` returns it.
+    """
+
+    values: Tensor
+    visible: Tensor
+    within: Tensor | None
+    stats: Tensor
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: slice) -> NormalizedRows:
+        within = None if self.within is None else self.within[rows]
+        return NormalizedRows(self.values[rows], self.visible[rows], within, self.stats[rows])
+
+
+def normalized_rows(values: Tensor, visible: Tensor, within: Tensor | None) -> NormalizedRows:
+    """Return `normalize` and `instance_stats` of rows, both from the same statistics."""
     kept, unit, mean, std = _in_units(values, visible)
-    return _normalized(kept, mean, std, visible), _levels(mean * unit, std * unit, visible)
+    stats = _stats(mean * unit, std * unit, visible)
+    return NormalizedRows(_normalized(kept, mean, std, visible), visible, within, stats)
 
 
 def _normalized(kept: Tensor, mean: Tensor, std: Tensor, visible: Tensor) -> Tensor:
@@ -90,7 +120,7 @@ def _normalized(kept: Tensor, mean: Tensor, std: Tensor, visible: Tensor) -> Ten
     return standard.masked_fill_(~visible | constant, 0)
 
 
-def _levels(mean: Tensor, std: Tensor, visible: Tensor) -> Tensor:
+def _stats(mean: Tensor, std: Tensor, visible: Tensor) -> Tensor:
     pair = torch.stack([mean, std.clamp(min=_LOWEST_SCALE).log()], 1)
     return pair.masked_fill(~visible.any(-1)[:, None, :, None], torch.nan).flatten(1)
 
@@ -128,6 +158,29 @@ def interpolated(values: Tensor, visible: Tensor) -> Tensor:
     left, right = kept.gather(-1, before), kept.gather(-1, behind)
     weight = (at - before).to(values.dtype) / (behind - before).clamp(min=1)
     return torch.where(visible, kept, torch.lerp(left, right, weight))
+
+
+def without_gaps(
+    values: Tensor, observed: Tensor, within: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Interpolate missing values; what is left to hide is padding, and channels without any value.
+
+    Statistics over time tell a gap from a jump no better than the filters that they summarise.
+
+    Parameters
+    ----------
+    values, observed, within
+        Rows, as `simmtm_sk.data.WindowDataset.gather` returns them.
+
+    Returns
+    -------
+    values, visible, within
+        In the same shapes, for `normalized_rows`.
+    """
+    visible = observed.any(-1, keepdim=True).expand_as(observed)
+    if within is not None:
+        visible = visible & within[:, None]
+    return interpolated(values, observed), visible, within
 
 
 class InstanceStatsScaler(nn.Module):

@@ -69,7 +69,7 @@ class Supervised(nn.Module):
         Parameters
         ----------
         values, observed, within
-            Rows, as in `SimMTM.embed`.
+            Rows, as `simmtm_sk.data.WindowDataset.gather` returns them.
         owner : Tensor of int, shape (n_rows,)
             The series, or channel of a series, that each row is a window of.
         extra : Tensor, shape (n_series, k)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from torch import Tensor
 
-# Version 1 had other names for the statistics of instances, and for standard deviations.
-_RENAMED_SINCE_1 = {
-    "backbone.level.": "backbone.stats_embedding.",
-    "level.": "stats_scaler.",
-    "spread": "std",
-}
+# Version 1 had other names for the statistics of instances and for standard deviations, and the
+# filters in the network of a transformer, whose tensors had no prefix.
+_ROLE = r"(?:(?:fitted|frozen|pretrained)\.)?"
+_RENAMED_SINCE_1 = [
+    (r"^(" + _ROLE + r")filters\.", r"\1embedding.blocks.filters."),
+    (r"^(" + _ROLE + r")(backbone|projector|decoder|loss_weights|level)\.", r"\1network.\2."),
+    (r"network\.backbone\.level\.", "network.backbone.stats_embedding."),
+    (r"network\.level\.", "network.stats_scaler."),
+    (r"^spread$", "series_std"),
+    (r"\.spread$", ".std"),
+]
 
 
 def upgraded_tensors(tensors: dict[str, Tensor], format_version: int) -> dict[str, Tensor]:
@@ -25,8 +32,6 @@ def upgraded_tensors(tensors: dict[str, Tensor], format_version: int) -> dict[st
 
 
 def _present_name(name: str) -> str:
-    if name == "spread":
-        return "series_std"
-    for old, new in _RENAMED_SINCE_1.items():
-        name = name.replace(old, new)
+    for old, new in _RENAMED_SINCE_1:
+        name = re.sub(old, new, name)
     return name

@@ -57,8 +57,12 @@ class Pretraining:
     def network(self, n_channels: int, length: int) -> SimMTM:
         """Return the network with its initial weights, which follow from the seed alone."""
         with isolated_torch(self.plan.seed), redirected():
-            backbone = self.encoder.build(n_channels, length)
-            return SimMTM(backbone, n_channels, length, self.projection_dim, self.objective)
+            return self.drawn_network(n_channels, length)
+
+    def drawn_network(self, n_channels: int, length: int) -> SimMTM:
+        """Return the network with weights drawn from torch's generator as it stands."""
+        backbone = self.encoder.build(n_channels, length)
+        return SimMTM(backbone, n_channels, self.projection_dim, self.objective)
 
     def views(self, network: SimMTM, observed: Tensor, generator: torch.Generator) -> Tensor:
         """Draw the visible points of all masked views of a batch."""

@@ -14,6 +14,7 @@ from simmtm_sk.nn.forecast import (
     seasonal_mean,
 )
 from simmtm_sk.nn.model import Objective, SimMTM
+from simmtm_sk.nn.normalization import normalized_rows
 
 TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 1, "d_feedforward": 4}
 ENCODERS = {
@@ -37,7 +38,7 @@ def model(encoder=ENCODERS["patch"], normalization="last", length=12, horizon=5)
     """Heads and encoder with weights of their own."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = SimMTM(encoder.build(1, length), 1, length, 4, Objective(0.1, 0.1, 1.0))
+        network = SimMTM(encoder.build(1, length), 1, 4, Objective(0.1, 0.1, 1.0))
         made = Forecast(network, length, horizon, normalization, 0.5).double().eval()
         for parameter in made.parameters():
             torch.nn.init.normal_(parameter, std=0.5)
@@ -131,7 +132,9 @@ def test_the_forward_pass_by_hand(encoder):
     made = model(encoder, "mean")
     context = normalized(Y, "mean")
     with torch.no_grad():
-        layers = made.network.layers(context.standard[:, None], context.observed[:, None], None)
+        layers = made.network.layers(
+            normalized_rows(context.standard[:, None], context.observed[:, None], None)
+        )
         tokens = (layers[-1].flatten(1) - made.center) / made.std
         expected = (
             context.window @ made.window_head.weight.T
@@ -177,7 +180,9 @@ def test_many_tokens_are_averaged():
     assert made.token_head.in_features == 24 * 4
     context = normalized(torch.tensor(RNG.normal(size=(2, 48))), "last")
     with torch.no_grad():
-        last = made.network.layers(context.standard[:, None], context.observed[:, None], None)[-1]
+        last = made.network.layers(
+            normalized_rows(context.standard[:, None], context.observed[:, None], None)
+        )[-1]
         expected = last.reshape(2, 24, 2, 4).mean(2).flatten(1)
         torch.testing.assert_close(made.tokens(context.standard, context.observed), expected)
 

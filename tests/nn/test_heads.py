@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from simmtm_sk.nn.heads import POOLINGS, Decoder, Projector, pooled
+from simmtm_sk.nn.heads import STATISTICS, Decoder, Projector, pooled
 
 PLAIN = {
     "mean": lambda x: x.mean(0),
@@ -25,17 +25,17 @@ def prefixes(lengths, n_tokens):
 
 
 def test_every_pooling_is_tested():
-    assert set(POOLINGS) == set(PLAIN)
+    assert set(STATISTICS) == set(PLAIN)
 
 
-@pytest.mark.parametrize("statistic", POOLINGS)
+@pytest.mark.parametrize("statistic", STATISTICS)
 def test_pooled_equals_numpy(statistic):
     points = random_points()
     expected = np.stack([PLAIN[statistic](row) for row in points.numpy()])
     np.testing.assert_allclose(pooled(points, None, statistic), expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("statistic", POOLINGS)
+@pytest.mark.parametrize("statistic", STATISTICS)
 @pytest.mark.parametrize("offset", [0.0, -10.0, 10.0])  # the padding's zero is no extreme
 def test_pooled_over_the_tokens_within_equals_numpy(statistic, offset):
     points, lengths = random_points() + offset, [9, 4, 1, 6]

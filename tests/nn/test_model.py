@@ -11,6 +11,7 @@ from simmtm_sk.nn.heads import pooled
 from simmtm_sk.nn.masking import geometric_mask, masked_views
 from simmtm_sk.nn.model import Objective, SimMTM
 from simmtm_sk.nn.normalization import instance_stats as raw_instance_stats
+from simmtm_sk.nn.normalization import normalized_rows
 from tests.reference import objective as slow
 from tests.reference.masking import instance_stats, normalized
 
@@ -33,7 +34,7 @@ def build(name, objective=FULL, dtype=torch.float64):
     n_channels = 1 if encoder.channel_independent else 2
     torch.manual_seed(0)
     backbone = encoder.build(n_channels=n_channels, length=LENGTH)
-    network = SimMTM(backbone, n_channels, LENGTH, 4, objective)
+    network = SimMTM(backbone, n_channels, 4, objective)
     if dtype == torch.float64:  # in a float32 network the statistics of levels stay in float64
         network = network.double()
     with torch.no_grad():  # as if learned from training series like those of `batch`
@@ -193,12 +194,14 @@ def test_rescaling_a_series_changes_nothing_but_through_its_level(name, scale, o
     values, observed, within, views = batch(n_channels)
     changed = values.clone()
     changed[0] = values[0] * scale + offset
-    before, after = (network.layers(x, views[:N], within) for x in (values, changed))
+    before, after = (
+        network.layers(normalized_rows(x, views[:N], within)) for x in (values, changed)
+    )
     for old, new in zip(before, after, strict=True):
         assert (new - old)[0].abs().amax(-1).gt(1e-6).all()
         torch.testing.assert_close(new[1:], old[1:], rtol=0, atol=0)
     deaf = with_level_weights(network, 0)
-    before, after = (deaf.layers(x, views[:N], within) for x in (values, changed))
+    before, after = (deaf.layers(normalized_rows(x, views[:N], within)) for x in (values, changed))
     for old, new in zip(before, after, strict=True):
         torch.testing.assert_close(new, old, rtol=1e-10, atol=1e-10)
     before, after = (deaf.losses(x, observed, within, views) for x in (values, changed))
@@ -212,7 +215,7 @@ def test_each_row_hears_the_level_of_its_own_visible_points(name):
     values, _, within, views = batch(n_channels)
     heard = []
     network.backbone.register_forward_hook(lambda _, arguments, __: heard.append(arguments[3]))
-    network.layers(values.repeat(M, 1, 1), views, within.repeat(M, 1))
+    network.layers(normalized_rows(values.repeat(M, 1, 1), views, within.repeat(M, 1)))
     raw = instance_stats(values.repeat(M, 1, 1), views)
     expected = (raw - network.stats_scaler.center) / network.stats_scaler.std
     torch.testing.assert_close(heard[0], expected.clamp(-5, 5))
@@ -227,7 +230,7 @@ def test_float32_network_keeps_the_digits_of_float64_data(offset):
 
     def represented(x):
         network.stats_scaler.fit(raw_instance_stats(x, observed))
-        return network.layers(x, observed, within)[-1]
+        return network.layers(normalized_rows(x, observed, within))[-1]
 
     expected = represented(values)
     assert expected.dtype == torch.float32
@@ -241,11 +244,10 @@ def test_masked_values_change_no_bit_of_a_view(name, poison):
     values, _, within, views = batch(n_channels, torch.float32)
     poisoned = values.masked_fill(~views[:N], poison)
     for result in (
-        lambda x: torch.stack(network.layers(x, views[:N], within)),
+        lambda x: torch.stack(network.layers(normalized_rows(x, views[:N], within))),
         lambda x: network.rebuild(x, views[:N], within),
         lambda x: network.project(x, views[:N], within),
         lambda x: network.embed(x, views[:N], within, STATISTICS, True),
-        lambda x: network.filter_shares(x, views[:N], within),
     ):
         assert result(poisoned).equal(result(values))
 
@@ -256,7 +258,7 @@ def test_a_wholly_hidden_patch_is_one_token_whatever_its_values(name):
     values, observed, _, _ = batch(1)
     hidden = observed.clone()
     hidden[:, :, 4:8] = False
-    embedded = network.layers(values, hidden, None)[0]
+    embedded = network.layers(normalized_rows(values, hidden, None))[0]
     for token in range(4 // network.patch_length, 8 // network.patch_length):
         for series in range(1, N):
             assert embedded[series, token].equal(embedded[0, token])
@@ -271,10 +273,6 @@ def test_padding_is_no_part_of_embeddings_and_projections(name):
         network.embed(values, observed, within, STATISTICS, True)[1:2],
         network.embed(*alone, None, STATISTICS, True),
     )
-    network.fit_filters(values, observed, within)
-    torch.testing.assert_close(
-        network.filter_shares(values, observed, within)[1:2], network.filter_shares(*alone, None)
-    )
     torch.testing.assert_close(
         network.project(values, observed, within)[1:2], network.project(*alone, None)
     )
@@ -283,17 +281,11 @@ def test_padding_is_no_part_of_embeddings_and_projections(name):
     )
 
 
-def test_filters_see_amplitudes_and_layers_do_not():
+def test_layers_do_not_see_amplitudes():
     network, _ = build("conv")
     network = with_level_weights(network, 0)  # which layers are told apart
     values, observed, within, _ = batch(2)
-    values = values * torch.tensor([1.0, 5.0, 20.0], dtype=values.dtype)[:, None, None]
-    network.stats_scaler.fit(raw_instance_stats(values, observed))
-    network.fit_filters(values, observed, within)
     larger = values * torch.tensor([1.0, 1.0, 0.1], dtype=values.dtype)[:, None, None]
-    shares, others = (network.filter_shares(x, observed, within) for x in (values, larger))
-    torch.testing.assert_close(shares[:2], others[:2])
-    assert (shares[2] - others[2]).abs().mean() > 0.05
     torch.testing.assert_close(
         network.embed(values, observed, within, STATISTICS, True),
         network.embed(larger, observed, within, STATISTICS, True),
@@ -301,11 +293,20 @@ def test_filters_see_amplitudes_and_layers_do_not():
 
 
 @every_encoder
+def test_layers_are_counted(name):
+    network, n_channels = build(name)
+    values, observed, _, _ = batch(n_channels)
+    layers = network.train().layers(normalized_rows(values, observed, None))
+    assert network.n_layers() == len(layers)
+    assert network.training
+
+
+@every_encoder
 def test_embedding_is_made_of_layers_then_statistics(name):
     network, n_channels = build(name)
     values, _, _, _ = batch(n_channels)
     observed = torch.ones_like(values, dtype=torch.bool)
-    layers = network.layers(values, observed, None)
+    layers = network.layers(normalized_rows(values, observed, None))
     every = network.embed(values, observed, None, ("max", "mean"), True)
     parts = [pooled(x, None, s) for x in layers for s in ("max", "mean")]
     torch.testing.assert_close(every, torch.cat(parts, 1))
@@ -330,7 +331,6 @@ def test_a_gap_in_a_straight_line_changes_no_embedding_and_no_projection(name):
     def features(observed):
         given = values.masked_fill(~observed, 0)
         yield network.embed(given, observed, within, STATISTICS, True)
-        yield network.filter_shares(given, observed, within)
         yield network.project(given, observed, within)
 
     for got, expected in zip(features(gaps), features(whole), strict=True):
@@ -409,7 +409,7 @@ def test_number_of_parameters_does_not_depend_on_the_length(name):
     counts = set()
     for length in (100, 3_000):
         backbone = ENCODERS[name].build(n_channels=1, length=length)
-        counts.add(sum(p.numel() for p in SimMTM(backbone, 1, length, 4, FULL).parameters()))
+        counts.add(sum(p.numel() for p in SimMTM(backbone, 1, 4, FULL).parameters()))
     assert len(counts) == 1
 
 

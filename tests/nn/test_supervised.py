@@ -6,7 +6,7 @@ import torch
 
 from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder, SimMTMTransformer
 from simmtm_sk.nn.supervised import Supervised
-from tests.small import fixed
+from tests.small import fixed, statistics_of
 
 TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
 ENCODERS = {
@@ -42,8 +42,7 @@ def supervised(transformer, center, std, dropout=0.0, n_outputs=N_OUTPUTS):
     torch.manual_seed(0)
     return Supervised(
         transformer.network_,
-        transformer._statistics(),
-        transformer.layers == "all",
+        *statistics_of(transformer),
         2 if transformer._any_channels() else 1,
         center,
         std,

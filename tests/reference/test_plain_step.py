@@ -17,13 +17,13 @@ def networks():
     """Ours with the flat heads of the plain one, and the plain one with the same weights."""
     torch.manual_seed(0)
     objective = Objective(plain.TEMPERATURE, plain.CONSTRAINT_WEIGHT, own_view_weight=0.0)
-    ours = SimMTM(PointEncoder(**SIZES).build(1, LENGTH), 1, LENGTH, 16, objective)
+    ours = SimMTM(PointEncoder(**SIZES).build(1, LENGTH), 1, 16, objective)
     ours.projector = plain.FlatProjector(LENGTH, SIZES["d_model"], 16)
     ours.decoder = plain.FlatDecoder(LENGTH, SIZES["d_model"])
     theirs = plain.PlainSimMTM(LENGTH, **SIZES, projection_dim=16, dropout=0.0)
     weights = ours.state_dict()
     theirs.load_state_dict(
-        {name: w for name, w in weights.items() if not name.startswith(("stats_scaler", "filters"))}
+        {name: w for name, w in weights.items() if not name.startswith("stats_scaler")}
     )
     return ours, theirs
 

@@ -41,7 +41,7 @@ def task(series=None, fraction=0.25, context_length=CONTEXT, horizon=HORIZON):
 def network(seed=0):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return SimMTM(ENCODER.build(1, CONTEXT), 1, CONTEXT, 4, Objective(0.1, 0.1, 1.0)).eval()
+        return SimMTM(ENCODER.build(1, CONTEXT), 1, 4, Objective(0.1, 0.1, 1.0)).eval()
 
 
 def forecast_model(normalization="last", heads=True):

@@ -14,7 +14,7 @@ from simmtm_sk.data import WindowDataset
 from simmtm_sk.nn.supervised import Supervised
 from simmtm_sk.training.finetuning import cross_entropy, finetune, squared_error
 from simmtm_sk.training.plan import Plan
-from tests.small import LEARNED, fixed
+from tests.small import LEARNED, fixed, statistics_of
 
 
 def waves(n=24, seed=0):
@@ -52,8 +52,7 @@ def model_of(transformer, dropout=0.0, n_outputs=2):
     embedding = torch.tensor(transformer.transform(X.astype(np.float32)))
     model = Supervised(
         transformer.network_,
-        transformer._statistics(),
-        True,
+        *statistics_of(transformer),
         1,
         embedding.mean(0),
         embedding.std(0) + 1e-3,

@@ -1,0 +1,196 @@
+"""The embedding object: its blocks, their names, and what was fitted for which."""
+
+import numpy as np
+import pytest
+import torch
+
+from simmtm_sk import ConvEncoder, PatchEncoder, SimMTMTransformer, load
+from simmtm_sk.data import WindowDataset
+from simmtm_sk.embedding import BLOCKS, Embedding, Pooling
+from simmtm_sk.nn import filters
+from simmtm_sk.nn.filters import FilterBank
+from tests.small import CONV, X, small
+
+PATCH = PatchEncoder(patch_length=4, d_model=4, n_layers=1, n_heads=2, d_feedforward=4)
+NEW = np.random.default_rng(1).normal(size=(7, 2, 20)).cumsum(2)
+every_encoder = pytest.mark.parametrize("encoder", [CONV, PATCH], ids=["conv", "patch"])
+
+
+def untrained(X=X, **params):
+    return small(num_epochs=0, **params).fit(X)
+
+
+def features(estimator, values=NEW):
+    """Learned and fixed features, in double precision."""
+    pooling = Pooling.of(estimator.pooling, estimator.layers)
+    by_row = values if estimator.encoder is CONV else values.reshape(-1, 1, values.shape[2])
+    rows = WindowDataset(by_row, estimator.max_length)
+    return estimator.embedding_.features(estimator.network_, values, rows, pooling, torch.float64)
+
+
+@every_encoder
+@pytest.mark.parametrize("max_length", [None, 9])
+def test_learned_then_blocks_then_scale(encoder, max_length):
+    """Each part is what the embedding of that part alone is."""
+    whole = untrained(encoder=encoder, max_length=max_length, pooling=("std", "filters", "scale"))
+    E = whole.transform(NEW)
+    alone = [
+        whole.set_params(pooling=(name,)).transform(NEW) for name in ("std", "filters", "scale")
+    ]
+    np.testing.assert_array_equal(E, np.hstack(alone))
+    parts = features(whole.set_params(pooling=("scale", "filters", "std")))
+    np.testing.assert_array_equal(parts.learned, alone[0])
+    np.testing.assert_array_equal(parts.fixed, np.hstack(alone[1:]))
+    np.testing.assert_array_equal(parts.joined(), E)
+
+
+@every_encoder
+def test_the_share_of_a_filter_by_hand(encoder):
+    """Of the rows, normalised and in units of the usual amplitude, gaps interpolated."""
+    estimator = untrained(encoder=encoder, pooling=("filters",))
+    bank = estimator.embedding_.blocks["filters"].double()
+    stats = estimator.network_.stats_scaler
+    by_row = NEW if encoder is CONV else NEW.reshape(-1, 1, 20)
+    gaps = by_row.copy()
+    gaps[1, 0, 3:6] = np.nan
+    gaps[1, 0, 2:7] = np.linspace(by_row[1, 0, 2], by_row[1, 0, 6], 5)
+    usual = (gaps - gaps.mean(2, keepdims=True)) / stats.scale.numpy()[:, None]
+    expected = bank(torch.tensor(usual), None).numpy().reshape(len(NEW), -1)
+    gaps[1, 0, 3:6] = np.nan
+    got = estimator.transform(gaps.reshape(NEW.shape))
+    # a response that rounding moves over a threshold counts for one point
+    assert (np.abs(got - expected) < 1e-9).mean() > 0.999
+
+
+def test_thresholds_come_from_some_of_the_training_rows(monkeypatch):
+    monkeypatch.setattr("simmtm_sk.embedding.MOST_ROWS", 4)
+    few = untrained(pooling=("filters",)).embedding_.blocks["filters"]
+    monkeypatch.setattr("simmtm_sk.embedding.MOST_ROWS", len(X))
+    all_rows = untrained(pooling=("filters",)).embedding_.blocks["filters"]
+    assert torch.equal(few.weight, all_rows.weight)
+    assert not torch.equal(few.threshold, all_rows.threshold)
+
+
+def test_filters_see_amplitudes_and_layers_do_not():
+    sizes = np.geomspace(1, 20, len(X))[:, None, None]
+    estimator = untrained(X * sizes, pooling=("max", "filters"))
+    estimator.network_.backbone.stats_embedding.weight.data.zero_()
+    quiet, loud = (features(estimator, scale * NEW) for scale in (1, 5))
+    torch.testing.assert_close(quiet.learned, loud.learned)
+    assert (quiet.fixed - loud.fixed).abs().mean() > 0.02
+
+
+@every_encoder
+@pytest.mark.parametrize("layers", ["all", "last"])
+def test_every_feature_has_a_name_of_its_own(encoder, layers):
+    pooling = ("max", "ppv", "filters", "scale")
+    estimator = untrained(encoder=encoder, pooling=pooling, layers=layers)
+    names = estimator.feature_names()
+    E = estimator.transform(NEW)
+    assert len(set(names)) == len(names) == E.shape[1]
+    column = dict(zip(names, E.T, strict=True))
+    np.testing.assert_allclose(column["channel1_mean"], NEW[:, 1].mean(1))
+    np.testing.assert_allclose(column["channel0_log_std"], np.log(NEW[:, 0].std(1)))
+    prefix = "channel1_" if encoder is PATCH else ""
+    last = estimator.set_params(layers="last", pooling=("ppv",)).transform(NEW)
+    d_model = 4
+    offset = d_model if encoder is PATCH else 0
+    for i in range(d_model):
+        name = f"{prefix}layer{estimator.network_.n_layers() - 1}_ppv_{i}"
+        np.testing.assert_array_equal(column[name], last[:, offset + i])
+
+
+def test_the_name_of_a_filter():
+    bank = FilterBank(1, 40)
+    bank.fit(torch.tensor(X[:, :1], dtype=torch.float32), None)
+    names = list(bank.names())
+    assert len(names) == bank.n_features
+    threshold = bank.threshold
+    bank.threshold = torch.full_like(threshold, torch.inf)
+    bank.threshold[2, 11, 5] = -torch.inf
+    shares = bank(torch.tensor(X[:, :1], dtype=torch.float32), None)
+    assert [name for name, x in zip(names, shares[0], strict=True) if x > 0] == [
+        "filters_dilation4_filter11_threshold5"
+    ]
+    assert filters.N_FILTERS > 11
+
+
+def test_pooling_may_change_after_fit():
+    fitted = untrained()
+    whole = fitted.transform(NEW)
+    for pooling in (("mean",), ("filters", "min"), ("scale",)):
+        expected = untrained(pooling=pooling).transform(NEW)
+        assert fitted.set_params(pooling=pooling).fit is not None
+        np.testing.assert_array_equal(fitted.transform(NEW), expected)
+    last = fitted.set_params(layers="last", pooling=("max",)).transform(NEW)
+    assert last.shape == (7, 4)
+    back = fitted.set_params(layers="all", pooling=SimMTMTransformer().pooling)
+    np.testing.assert_array_equal(back.transform(NEW), whole)
+
+
+def test_a_block_that_was_not_fitted_is_refused():
+    fitted = untrained(pooling=("max",))
+    assert fitted.embedding_.fitted == ()
+    fitted.set_params(pooling=("max", "filters"))
+    with pytest.raises(ValueError, match=r"pooling names \['filters'\].* not part of pooling in"):
+        fitted.transform(NEW)
+    assert fitted.fit(X).transform(NEW).shape[1] > 512
+
+
+def test_other_parameters_forget_the_fit():
+    fitted = untrained()
+    with pytest.raises(ValueError, match="not been fitted"):
+        fitted.set_params(pooling=("max",), mask_ratio=0.3).transform(NEW)
+
+
+def test_unknown_names_are_refused():
+    fitted = untrained().set_params(pooling=("max", "median"))
+    with pytest.raises(ValueError, match="pooling must name some of"):
+        fitted.transform(NEW)
+
+
+@pytest.mark.parametrize("pooling", [("max",), ("filters",), ("max", "filters", "scale")], ids=str)
+def test_what_is_fitted_is_what_is_saved(tmp_path, pooling):
+    fitted = untrained(pooling=pooling)
+    loaded = load(fitted.save(tmp_path / "model"))
+    assert loaded.embedding_.fitted == fitted.embedding_.fitted
+    np.testing.assert_array_equal(loaded.transform(NEW), fitted.transform(NEW))
+    assert loaded.feature_names() == fitted.feature_names()
+
+
+def test_a_warm_start_keeps_the_random_filters():
+    fitted = small(pooling=("filters",), warm_start=True).fit(X)
+    weight = fitted.embedding_.blocks["filters"].weight
+    fitted.random_state = 1
+    again = fitted.fit(2 * X + NEW[0])
+    assert torch.equal(again.embedding_.blocks["filters"].weight, weight)
+
+
+class Sums(torch.nn.Module):
+    """The simplest block there could be."""
+
+    n_features = 1
+
+    def __init__(self, n_channels, length):
+        super().__init__()
+        self.register_buffer("usual", torch.zeros(n_channels))
+
+    def fit(self, values, within):
+        self.usual = values.sum(2).abs().mean(0)
+
+    def forward(self, values, within):
+        return values.square().sum((1, 2))[:, None]
+
+    def names(self):
+        return ["sum"]
+
+
+def test_a_block_more_is_a_class_and_a_line(monkeypatch):
+    monkeypatch.setitem(BLOCKS, "sums", Sums)
+    monkeypatch.setattr("simmtm_sk.embedding.POOLINGS", ("sums", "scale"))
+    estimator = untrained(encoder=ConvEncoder(d_model=2, n_layers=1), pooling=("sums",))
+    amplitude = NEW.std(2) / estimator.network_.stats_scaler.scale.numpy()
+    expected = 20 * (amplitude**2).sum(1, keepdims=True)
+    np.testing.assert_allclose(estimator.transform(NEW), expected, rtol=1e-5)
+    assert estimator.feature_names() == ["sum"]
+    assert isinstance(estimator.embedding_, Embedding)
