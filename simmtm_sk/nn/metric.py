@@ -1,4 +1,4 @@
-"""What makes distances between embeddings mean something: blocks in balance, the metric of views."""
+"""What gives distances between embeddings a meaning: blocks in balance, the metric of views."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class ViewMetric(nn.Module):
         scatter, vectors = torch.linalg.eigh(D @ D.T)
         scatter, vectors = scatter.flip(0).clamp(min=0), vectors.flip(1)
         gain = (1 + scatter / penalty(scatter, strength)).rsqrt()
-        known = scatter > 1e-10 * scatter.amax(0, keepdim=True)  # the others are rounding
+        known = scatter > 1e-10 * scatter[:1]  # the others are rounding
         kept = min(int(known.sum()) * (strength > 0), MOST_DIRECTIONS)
         directions = (vectors[:, :kept] / scatter[:kept].sqrt()).T @ D
         self.directions, self.gain = directions.to(differences), gain[:kept].to(differences)

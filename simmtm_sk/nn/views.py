@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .masking import MaskFunction, masked_views
@@ -125,5 +124,5 @@ def at(values: Tensor, place: Tensor) -> Tensor:
 
 
 def _within(values: Tensor, ends: Tensor) -> Tensor:
-    """True before the end of each series: (n_rows, 1, length)."""
+    """Say which points lie before the end of each series: (n_rows, 1, length)."""
     return (torch.arange(values.shape[-1], device=values.device) < ends[:, None])[:, None]
