@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 GROUP = 8  # kernels that compete with each other
-N_GROUPS, N_TAPS = 32, 9  # groups of each dilation, for the series and as many for its differences
-_NUMBERS = 1 << 21  # responses that are held at once
+N_GROUPS, N_TAPS = 16, 9  # groups of each dilation, for the series and as many for its differences
+_NUMBERS = 1 << 17  # responses that are held at once, which stay near a core
 _NUDGE = 1e-4  # responses of rounding errors are smaller, in series of unit standard deviation
 
 
@@ -45,7 +45,7 @@ class KernelBank(nn.Module):
         self.n_features = 2 * 2 * n_dilations * N_GROUPS * GROUP
 
     def forward(self, values: Tensor, within: Tensor | None) -> Tensor:
-        """Return square roots of mean responses and of shares: (n_rows, n_features).
+        """Return means of the responses that win, and shares of steps lost: (n_rows, n_features).
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ class KernelBank(nn.Module):
         ):
             for i, weight in enumerate(weights):
                 most, least = won(series, weight, 2**i, counts)
-                features += [(most / count).sqrt().flatten(1), (least / count).sqrt().flatten(1)]
+                features += [(most / count).flatten(1), (least / count).flatten(1)]
         return torch.cat(features, 1)
 
 
@@ -82,23 +82,30 @@ def won(values: Tensor, weight: Tensor, dilation: int, inside: Tensor) -> tuple[
     Parameters
     ----------
     values : Tensor, shape (n_rows, n_channels, length)
-    weight : Tensor, shape (n_groups * GROUP, n_channels, N_TAPS)
+    weight : Tensor, shape (GROUP * n_groups, n_channels, N_TAPS)
+        First kernels of all groups first.
     dilation : int
     inside : Tensor, shape (n_rows, length)
         1 at the time steps that count, 0 elsewhere.
 
     Returns
     -------
-    most, least : Tensor, each (n_rows, n_groups, GROUP)
+    most, least : Tensor, each (n_rows, GROUP, n_groups)
         Time steps at which no kernel of a group responds above (below) zero count for none.
     """
-    most = values.new_zeros(len(values), len(weight) // GROUP, GROUP)
+    most = values.new_zeros(len(values), GROUP, len(weight) // GROUP)
     least = torch.zeros_like(most)
     if values.shape[-1]:
-        response = F.conv1d(values, weight, dilation=dilation, padding=dilation * (N_TAPS // 2))
-        response = response.reshape(len(values), -1, GROUP, values.shape[-1])
-        largest, which = response.max(2)
-        most.scatter_add_(2, which, largest * (largest > _NUDGE) * inside[:, None])
-        smallest, which = response.min(2)
-        least.scatter_add_(2, which, (smallest < -_NUDGE) * inside[:, None])
+        padding = dilation * (N_TAPS // 2)
+        response = F.conv1d(values, weight, dilation=dilation, padding=padding)
+        response = response.reshape(*most.shape, -1)
+        largest = response.amax(1).clamp_(min=_NUDGE)
+        smallest = response.amin(1).clamp_(max=-_NUDGE)
+        is_counted = inside[:, None]
+        wins = torch.empty_like(largest)  # 0 and 1, without memory for every kernel
+        for kernel in range(GROUP):
+            torch.ge(response[:, kernel], largest, out=wins)
+            most[:, kernel] = (wins.mul_(largest) * is_counted).sum(-1)
+            torch.le(response[:, kernel], smallest, out=wins)
+            least[:, kernel] = wins.mul_(is_counted).sum(-1)
     return most, least

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 MOST_DIRECTIONS = 256  # that a metric keeps; along the others views hardly scatter
-_HALVINGS = 60  # of the interval of log λ, [-40, 20] around the mean scatter
+_RANGE, _HALVINGS = 60.0, 60  # of the binary logarithm of λ, in units of the mean scatter
 _LEAST_STD = 1e-6  # of a feature that varies, in units of its largest magnitude
 
 
@@ -52,10 +52,11 @@ class Balance(nn.Module):
         std = features.std(0, correction=0)
         constant = std <= _LEAST_STD * features.abs().amax(0)
         std = std.masked_fill(constant, 1)
-        for varies, block, variance in zip(
-            (~constant).split(list(sizes)), std.split(list(sizes)), variances, strict=True
-        ):
-            block *= (varies.sum().clamp(min=1) / variance).sqrt()
+        start = 0
+        for size, variance in zip(sizes, variances, strict=True):
+            block = slice(start, start + size)
+            std[block] *= ((~constant[block]).sum().clamp(min=1) / variance).sqrt()
+            start += size
         self.std = std
         return self
 
@@ -154,9 +155,10 @@ def penalty(scatter: Tensor, strength: float) -> Tensor:
     if strength == 0 or not bool(scatter.any()):
         return scatter.new_tensor(torch.inf)
     unit = scatter.mean()
-    low, high = -40.0, 20.0
+    low, high = -_RANGE, _RANGE
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         left = (scatter / (1 + scatter / (unit * 2.0**middle))).sum() / scatter.sum()
         low, high = (low, middle) if left > 1 - strength else (middle, high)
-    return unit * 2.0 ** ((low + high) / 2)
+    result: Tensor = unit * 2.0 ** ((low + high) / 2)
+    return result

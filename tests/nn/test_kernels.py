@@ -35,13 +35,13 @@ def by_hand(bank, series):
     features = []
     for weights, values in ((bank.weight[0], series), (bank.weight[1], np.diff(series))):
         for i, weight in enumerate(weights.numpy()):
-            most, least = np.zeros((2, N_GROUPS, GROUP))
+            most, least = np.zeros((2, GROUP, N_GROUPS))
             for at_step in responses(weight, values, 2**i).T:
-                for g, group in enumerate(at_step.reshape(N_GROUPS, GROUP)):
-                    most[g, group.argmax()] += max(group.max(), 0)
-                    least[g, group.argmin()] += group.min() < 0
+                for g, group in enumerate(at_step.reshape(GROUP, N_GROUPS).T):
+                    most[group.argmax(), g] += max(group.max(), 0)
+                    least[group.argmin(), g] += group.min() < 0
             features += [most.ravel(), least.ravel()]
-    return np.sqrt(np.concatenate(features) / series.shape[1])
+    return np.concatenate(features) / series.shape[1]
 
 
 @pytest.mark.parametrize("within", [None, WITHIN], ids=["whole", "padded"])
