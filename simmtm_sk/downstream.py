@@ -161,7 +161,7 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
 
     def _transformers_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Return parameters and state of the encoders in use, by role, and their weights."""
-        encoders = {"fitted": self.transformer_}
+        encoders = {"fitted": self.transformer_} if hasattr(self, "transformer_") else {}
         if isinstance(self.transformer, FrozenEstimator):
             encoders["frozen"] = self.transformer.estimator
         if hasattr(self, "pretrained_"):
@@ -189,7 +189,8 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
             saved.finish()
             return transformer
 
-        self.transformer_ = restored("fitted")
+        if "fitted" in state:
+            self.transformer_ = restored("fitted")
         if isinstance(self.transformer, FrozenEstimator):
             self.transformer = FrozenEstimator(restored("frozen"))
         if "pretrained" in state:

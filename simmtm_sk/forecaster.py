@@ -18,7 +18,7 @@ from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from torch import Tensor
 
 from .data.forecast_windows import ForecastWindows, Index, observed_length
-from .downstream import TransformerUser, Values
+from .downstream import STRATEGIES, TransformerUser, Values
 from .encoders import PatchEncoder
 from .interop.sktime_forecaster import SktimeForecasterBridge
 from .interop.timeline import (
@@ -31,9 +31,12 @@ from .interop.timeline import (
     instances,
 )
 from .nn.forecast import NORMALIZATIONS, Forecast
+from .nn.members import Combination
 from .persistence import StateReader, TensorReader
+from .persistence.combinations import members_state, restored_combination
+from .training.combination import fit_combination
 from .training.contexts import pretraining_windows, training_part, training_std
-from .training.forecasting import fit_forecast
+from .training.forecasting import Fitted, fit_forecast
 from .training.isolation import isolated_torch, torch_as_it_starts
 from .training.residuals import column_quantiles
 from .training.rollout import Rollout, roll_out
@@ -173,6 +176,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **TransformerUser._parameter_constraints,
+        "strategy": [StrOptions({"combination", *STRATEGIES})],
         "context_length": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "normalization": [StrOptions({"auto", *NORMALIZATIONS})],
         "refit": ["boolean"],
@@ -250,8 +254,36 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         seen = instances(y)
         horizon = self._horizon(seen, fh)
         context_length = self._resolved_context(seen, horizon)
-        seed = draw_seed(self.random_state)
         columns = _columns(seen)
+        fitted: Fitted[Forecast] | Fitted[Combination]
+        if self.strategy == "combination":
+            fitted = fit_combination(
+                columns,
+                context_length,
+                horizon,
+                float(self.validation_fraction),
+                self.refit,
+                self._device(),
+            )
+        else:
+            fitted = self._by_encoder(columns, context_length, horizon, encoder)
+        self.forecast_ = fitted.model
+        self.context_length_, self.horizon_ = context_length, horizon
+        self.choices_, self.history_ = fitted.choices, fitted.history
+        self._series_std = fitted.series_std
+        self.residuals_ = fitted.residuals.numpy()
+        self._residual_series = fitted.residual_series
+        self._cur_y = y
+
+    def _by_encoder(
+        self,
+        columns: list[Values],
+        context_length: int,
+        horizon: int,
+        encoder: SimMTMTransformer | None,
+    ) -> Fitted[Forecast]:
+        """Fit a forecast on an encoder, of which ``transformer_`` takes note."""
+        seed = draw_seed(self.random_state)
         windows = ForecastWindows(columns, context_length, horizon, self._device())
         train, held_out = self._split(windows)
         series_std = training_std(columns, self.validation_fraction if len(held_out) else 0.0)
@@ -270,13 +302,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         )
         encoder.network_ = fitted.model.network
         self.transformer_ = encoder
-        self.forecast_ = fitted.model
-        self.context_length_, self.horizon_ = context_length, horizon
-        self.choices_, self.history_ = fitted.choices, fitted.history
-        self.residuals_ = fitted.residuals.numpy()
-        self._residual_series = fitted.residual_series
-        self._series_std = series_std
-        self._cur_y = y
+        return fitted
 
     def _split(self, windows: ForecastWindows) -> tuple[Index, Index]:
         """Return the windows to learn from and those to choose on."""
@@ -337,7 +363,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
                 "others, fit again (what `pretrain` has learned is kept)."
             )
         if update_params:
-            self._learn(merged, self.fh, self.transformer_)
+            self._learn(merged, self.fh, getattr(self, "transformer_", None))
         self._cur_y = merged
         return self
 
@@ -418,7 +444,9 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
             raise ValueError("y contains infinity; values must be finite, or NaN.")
         if self._cur_y.index.nlevels > 1:
             raise ValueError("predict_rolling takes single series; this forecaster has a panel.")
-        windows = ForecastWindows(list(values), self.context_length_, self.horizon_, self._device())
+        windows = ForecastWindows(
+            list(values), self.forecast_.context_length, self.horizon_, self._device()
+        )
         length = values.shape[1]
         if origins is None:
             origins = np.arange(self.context_length_, length - self.horizon_ + 1)
@@ -438,8 +466,9 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     def _forecast_from_end(self, seen: list[Instance]) -> Rollout:
         """Forecast every column of every instance from its end."""
         columns = _columns(seen)
-        contexts = [column[-self.context_length_ :] for column in columns]
-        windows = ForecastWindows(contexts, self.context_length_, self.horizon_, self._device())
+        context_length = self.forecast_.context_length
+        contexts = [column[-context_length:] for column in columns]
+        windows = ForecastWindows(contexts, context_length, self.horizon_, self._device())
         last = np.array([column[observed_length(column) - 1] for column in columns])
         series = np.arange(len(columns))
         return roll_out(self.forecast_, windows, series, windows.lengths, self._series_std, last)
@@ -480,12 +509,15 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         state = {
             "context_length_": self.context_length_,
             "horizon_": self.horizon_,
-            "choices_": self.choices_,
             "history_": self.history_,
             "encoders": transformers,
             "y": frame,
             **self._sktime_state(),
         }
+        if isinstance(self.forecast_, Combination):  # its weights say what its choices are
+            state["members"] = members_state(self.forecast_)
+        else:
+            state["choices_"] = self.choices_
         tensors |= {f"forecast.{name}": value for name, value in heads.items()}
         tensors |= {f"y.{name}": value for name, value in frame_tensors.items()}
         tensors["residuals"] = torch.as_tensor(self.residuals_)
@@ -497,10 +529,19 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         self._restore_transformers(state.inner("encoders"), tensors)
         self.context_length_ = state.integer("context_length_", 2)
         self.horizon_ = state.integer("horizon_", 1)
-        self.choices_, self.history_ = state.scalars("choices_"), state.records("history_")
-        self.forecast_ = self._restored_forecast(tensors.under("forecast."))
+        self.history_ = state.records("history_")
         self._cur_y = decoded_frame(state.inner("y"), tensors.under("y."))
         n_series = len(_columns(instances(self._cur_y)))
+        heads = tensors.under("forecast.")
+        if "members" in state:
+            members = state.items("members", dict)
+            self.forecast_ = restored_combination(
+                members, heads, self.horizon_, n_series, self.context_length_
+            )
+            self.choices_ = {"weights": self.forecast_.weights_by_step()}
+        else:
+            self.choices_ = state.scalars("choices_")
+            self.forecast_ = self._restored_forecast(heads)
         self.residuals_ = tensors.take(
             "residuals", (None, self.horizon_), torch.float32, missing=True
         ).numpy()

@@ -145,6 +145,20 @@ class Forecast(nn.Module):
 
         return self.network.by_micro_batches(flat, standard[:, None], observed[:, None], None)[0]
 
+    @property
+    def look_back(self) -> int:
+        """Points whose standard deviation is the unit of errors."""
+        return self.context_length
+
+    def predict(self, values: Tensor, series: Tensor) -> Tensor:
+        """Return forecasts in the unit of the values, (n, context_length) -> (n, horizon).
+
+        ``values`` may have gaps (NaN). Whose contexts they are, ``series``, does not matter.
+        """
+        context = normalized(values, self.normalization)
+        forecast: Tensor = context.center + self(context).double() * context.scale
+        return forecast
+
     def forward(self, context: Normalized) -> Tensor:
         """Return normalised forecasts: (n, horizon)."""
         dtype = self.window_head.weight.dtype

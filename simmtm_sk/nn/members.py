@@ -69,16 +69,21 @@ def resolution(length: int, n_recent: int, fineness: int) -> Tensor:
     >>> torch.tensor([1.0, 3.0, 4.0, 5.0], dtype=torch.float64) @ resolution(4, 1, 1)
     tensor([2., 4., 5.], dtype=torch.float64)
     """
+    edges = _edges(length, n_recent, fineness)
+    summed = torch.zeros(length, len(edges) - 1, dtype=torch.float64)
+    for column, (start, end) in enumerate(itertools.pairwise(edges)):
+        summed[start:end, column] = 1 / (end - start)
+    return summed
+
+
+def _edges(length: int, n_recent: int, fineness: int) -> list[int]:
+    """Return where the means of `resolution` begin, and the end of the last one."""
     edges = [length]
     while edges[-1] > 0:
         age = length - edges[-1]
         size = 1 if age < n_recent else max(1, age // fineness)
         edges.append(max(0, edges[-1] - size))
-    edges.reverse()
-    summed = torch.zeros(length, len(edges) - 1, dtype=torch.float64)
-    for column, (start, end) in enumerate(itertools.pairwise(edges)):
-        summed[start:end, column] = 1 / (end - start)
-    return summed
+    return edges[::-1]
 
 
 class WindowRidge(nn.Module):
@@ -102,7 +107,7 @@ class WindowRidge(nn.Module):
     def __init__(self, summary: Tensor, horizon: int, n_maps: int, anchored: bool) -> None:
         super().__init__()
         self.anchored = anchored
-        self.register_buffer("summary", summary)
+        self.register_buffer("summary", summary, persistent=False)
         shape = (n_maps, summary.shape[1], horizon)
         self.register_buffer("coef", torch.zeros(shape, dtype=torch.float64))
 
@@ -168,6 +173,9 @@ class LastValue(nn.Module):
         return context.last.repeat(1, self.horizon)
 
 
+MEMBER_KINDS = ("ridge", "profile", "last")
+
+
 @dataclass(frozen=True)
 class Member:
     """What a member is, so that it can be built, named and saved.
@@ -210,6 +218,11 @@ class Member:
         """Return what a ridge makes of the window, (length, n_features)."""
         return resolution(self.length, self.n_recent, self.fineness)
 
+    @property
+    def n_features(self) -> int:
+        """How many means a ridge makes of the window."""
+        return len(_edges(self.length, self.n_recent, self.fineness)) - 1
+
     def build(self, horizon: int) -> WindowRidge | SeasonalProfile | LastValue:
         """Return it as a module, a ridge with coefficients of zero."""
         match self.kind:
@@ -228,21 +241,39 @@ class Combination(nn.Module):
     ----------
     members : sequence of Member
     horizon, n_series : int
+    look_back : int
+        Points whose standard deviation is the unit of errors.
     """
 
     center: Tensor
     scale: Tensor
     weights: Tensor
 
-    def __init__(self, members: Sequence[Member], horizon: int, n_series: int) -> None:
+    def __init__(
+        self, members: Sequence[Member], horizon: int, n_series: int, look_back: int
+    ) -> None:
         super().__init__()
-        self.specs, self.horizon = list(members), horizon
-        self.context_length = max(member.length for member in members)
+        self.specs, self.horizon, self.look_back = list(members), horizon, look_back
+        self.context_length = max(look_back, *(member.length for member in members))
         self.members = nn.ModuleList([member.build(horizon) for member in members])
         self.register_buffer("center", torch.zeros(n_series, dtype=torch.float64))
         self.register_buffer("scale", torch.ones(n_series, dtype=torch.float64))
         equal = torch.full((len(members), horizon), 1 / len(members), dtype=torch.float64)
         self.register_buffer("weights", equal)
+
+    def weights_by_step(self) -> dict[str, dict[str, float]]:
+        """Return the weight of every member, by the steps that share it."""
+        described: dict[str, dict[str, float]] = {}
+        changes = (self.weights[:, 1:] != self.weights[:, :-1]).any(0).nonzero()[:, 0] + 1
+        edges = [0, *changes.tolist(), self.horizon]
+        for start, end in itertools.pairwise(edges):
+            steps = str(end) if end - start == 1 else f"{start + 1}-{end}"
+            weights = self.weights[:, start].tolist()
+            described[steps] = {
+                member.name: round(weight, 4)
+                for member, weight in zip(self.specs, weights, strict=True)
+            }
+        return described
 
     def forecasts(self, values: Tensor, series: Tensor) -> Tensor:
         """Return the forecast of every member in units of the series, (n_members, n, horizon).
@@ -258,7 +289,7 @@ class Combination(nn.Module):
         context = context_of((values - self.center[series, None]) / unit, series)
         return torch.stack([member(context) for member in self.members])
 
-    def forward(self, values: Tensor, series: Tensor) -> Tensor:
-        """Return forecasts in the unit of the values, (n, horizon)."""
+    def predict(self, values: Tensor, series: Tensor) -> Tensor:
+        """Return forecasts in the unit of the values, (n, context_length) -> (n, horizon)."""
         mean = torch.einsum("mh,mnh->nh", self.weights, self.forecasts(values, series))
         return mean * self.scale[series, None] + self.center[series, None]

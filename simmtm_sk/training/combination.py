@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,21 +11,20 @@ from numpy.typing import NDArray
 
 from ..data.forecast_windows import ForecastWindows, observed_length, training_length
 from ..nn.members import Combination
+from .forecasting import Fitted
 from .members import choose_members, panel_of, solve_ridges
-from .rolling import Rolling, roll
-from .weights import combination_weights, horizon_blocks
-
-Choices = dict[str, object]
+from .rolling import roll, rolling_residuals
+from .weights import combination_weights
 
 
 def fit_combination(
-    series: Sequence[NDArray[np.float64]],
+    series: Sequence[NDArray[np.floating[Any]]],
     look_back: int,
     horizon: int,
     held_out: float,
     refit: bool,
     device: torch.device,
-) -> tuple[Combination, Rolling, Choices]:
+) -> Fitted[Combination]:
     """Fit members and their weights.
 
     Parameters
@@ -40,34 +40,20 @@ def fit_combination(
     refit : bool
         Fit members to the whole series when weights are known.
     device : torch.device
-
-    Returns
-    -------
-    combination : Combination
-        On the CPU.
-    rolling : Rolling
-        What the members did at rolling origins.
-    choices : dict
-        "members" and "weights", a dict of member and weight for every block of the horizon.
     """
     ends = np.array([observed_length(values) for values in series])
     train = np.array([training_length(end, held_out) for end in ends])
     panel = panel_of(series, train, device)
     members = choose_members(panel, look_back, horizon)
-    combination = Combination(members, horizon, len(series)).to(device)
+    combination = Combination(members, horizon, len(series), look_back).to(device)
     combination.center, combination.scale = panel.center, panel.scale
     windows = ForecastWindows(series, combination.context_length, horizon, device)
     with torch.no_grad():
         rolling = roll(combination, panel, windows)
         fold = torch.as_tensor(rolling.fold, device=device)
         combination.weights = combination_weights(rolling.errors, fold)
+        residuals, residual_series = rolling_residuals(combination, rolling, windows)
         solve_ridges(combination, panel, panel.lengths if refit else panel.train)
-    names = [member.name for member in members]
-    weights = {
-        f"{block.start + 1}-{block.stop}": {
-            name: round(float(weight), 4)
-            for name, weight in zip(names, combination.weights[:, block.start], strict=True)
-        }
-        for block in horizon_blocks(horizon)
-    }
-    return combination.cpu(), rolling, {"members": names, "weights": weights}
+    choices = {"weights": combination.weights_by_step()}
+    std = panel.scale.cpu().numpy().copy()
+    return Fitted(combination.cpu(), std, residuals, residual_series, choices, [])

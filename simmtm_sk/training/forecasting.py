@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.forecast_windows import Index, subsample
 from ..nn.forecast import NORMALIZATIONS, Forecast, seasonal_mean
+from ..nn.members import Combination
 from ..nn.micro_batches import dropout_probability
 from ..nn.model import SimMTM
 from ..nn.ridge import RidgeFit
@@ -27,29 +31,35 @@ NETWORK_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a trained network, the rest i
 SMALL_STEPS = 0.1  # share of the learning rate that a solved head is trained on with
 
 
+Model = TypeVar("Model", Forecast, Combination)
+
+
 @dataclass(frozen=True)
-class Fitted:
+class Fitted(Generic[Model]):
     """A fitted forecast.
 
     Attributes
     ----------
-    model : Forecast
+    model : Forecast or Combination
         On the CPU.
+    series_std : ndarray, shape (n_series,)
+        Standard deviation of the training part of each series.
     residuals : Tensor, shape (n, horizon)
         Errors on held-out windows, see `calibrated_errors`; NaN where the target is missing.
     residual_series : ndarray of int, shape (n,)
         The series each is of.
     choices : dict
         What the held-out windows decided: "normalization", "period" and "drift" as in `Baseline`,
-        "penalty" and, by strategy, "token_scale" or "network_share".
+        "penalty" and, by strategy, "token_scale" or "network_share"; of a combination, "weights".
     history : History
         Of fine-tuning.
     """
 
-    model: Forecast
+    model: Model
+    series_std: NDArray[np.float64]
     residuals: Tensor
     residual_series: Index
-    choices: dict[str, str | float]
+    choices: dict[str, Any]
     history: History
 
 
@@ -62,7 +72,7 @@ def fit_forecast(
     dropout: float,
     plan: Plan,
     on_epoch: Callable[[dict[str, float]], bool] | None = None,
-) -> Fitted:
+) -> Fitted[Forecast]:
     """Fit heads, and for all strategies but "linear-probe" the ``network`` with them.
 
     * "linear-probe" solves a ridge on the window and the tokens together.
@@ -129,7 +139,7 @@ def fit_forecast(
             else:
                 _set_window(model, final, share, start)
     model.cpu()
-    return Fitted(model, errors, error_series, choices, history)
+    return Fitted(model, task.series_std, errors, error_series, choices, history)
 
 
 # -- gradient steps -------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ class Panel:
 
 
 def panel_of(
-    series: Sequence[NDArray[np.float64]], train: NDArray[np.intp], device: torch.device
+    series: Sequence[NDArray[np.floating[Any]]], train: NDArray[np.intp], device: torch.device
 ) -> Panel:
     """Standardise series by their training parts, and fill their gaps."""
     ends = np.array([observed_length(values) for values in series])
@@ -96,7 +97,7 @@ def choose_members(panel: Panel, look_back: int, horizon: int) -> list[Member]:
     if longest - look_back - horizon + 1 >= FEWEST_WINDOWS:
         members += ridges
         n_series = len(panel.lengths)
-        n_coefficients = sum(m.summary().shape[1] * horizon for m in ridges) * n_series
+        n_coefficients = sum(m.n_features * horizon for m in ridges) * n_series
         if n_series > 1 and n_coefficients <= MOST_COEFFICIENTS:
             members += [
                 Member(m.kind, m.length, m.anchored, m.n_recent, m.fineness, n_series)

@@ -20,13 +20,30 @@ MOST_RESIDUALS = 2_000  # windows behind the quantiles
 
 
 def calibrated_errors(model: Forecast, task: Task) -> tuple[Tensor, Index]:
-    """Return `residuals` as intervals take them: wider and pooled where windows are few."""
+    """Return `residuals` as intervals take them, see `calibrated`."""
     errors, series = residuals(model, task)
-    errors = errors.cpu() * widening(task)
-    if len(task.held_out) and independent_windows(task) < FEWEST_INDEPENDENT:
-        errors = pooled_errors(errors)
-        series = np.zeros(len(errors), np.intp)
-    return errors, series
+    held_out = independent_windows(task.windows.series[task.held_out], task.windows.horizon)
+    return calibrated(errors, series, held_out if len(task.held_out) else None)
+
+
+def calibrated(errors: Tensor, series: Index, n_independent: float | None) -> tuple[Tensor, Index]:
+    """Return errors as intervals take them: wider and pooled where windows are few.
+
+    Parameters
+    ----------
+    errors : Tensor, shape (n, horizon)
+    series : ndarray of int, shape (n,)
+    n_independent : float or None
+        Held-out windows that have no target in common. None leaves the errors as they are.
+    """
+    errors = errors.cpu()
+    if n_independent is None:
+        return errors, series
+    errors = errors * widening(n_independent)
+    if n_independent >= FEWEST_INDEPENDENT:
+        return errors, series
+    pooled = pooled_errors(errors)
+    return pooled, np.zeros(len(pooled), np.intp)
 
 
 def residuals(model: Forecast, task: Task) -> tuple[Tensor, Index]:
@@ -49,22 +66,18 @@ def residuals(model: Forecast, task: Task) -> tuple[Tensor, Index]:
     return errors, series
 
 
-def widening(task: Task) -> float:
+def widening(n_independent: float) -> float:
     """Return the factor by which errors on few windows are taken to be larger.
 
     As in the prediction interval of a mean, for n windows that do not overlap: errors on what
     choices were made on are too small, and the next one is as uncertain as their mean.
     """
-    if not len(task.held_out):
-        return 1.0
-    n = independent_windows(task)
-    return float(np.sqrt((n + 1) / max(n - 1, 0.5)))
+    return float(np.sqrt((n_independent + 1) / max(n_independent - 1, 0.5)))
 
 
-def independent_windows(task: Task) -> float:
-    """Return how many of the held-out windows have no target in common."""
-    counts = np.bincount(task.windows.series[task.held_out])
-    return float(np.ceil(counts / task.windows.horizon).sum())
+def independent_windows(series: Index, horizon: int) -> float:
+    """Return how many windows one after the other, each of the series given, share no target."""
+    return float(np.ceil(np.bincount(series) / horizon).sum())
 
 
 def pooled_errors(errors: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,11 @@ import torch
 from torch import Tensor
 
 from ..data.forecast_windows import ForecastWindows, Index, subsample
+from ..nn.forecast import carried_forward
 from ..nn.members import Combination
+from ..nn.normalization import visible_statistics
 from .members import FEWEST_WINDOWS, FIRST_CUT, Panel, solve_ridges
+from .residuals import MOST_RESIDUALS, calibrated, error_unit
 
 CUTS = (FIRST_CUT, 0.55, 0.7, 0.85, 1.0)  # shares of the training part that members are fitted to
 MOST_ROLLING = 4_000  # forecasts in all
@@ -80,8 +84,7 @@ def _errors(
 ) -> tuple[Tensor, Tensor]:
     """Return errors of all members from some origins, and which targets were observed."""
     errors, observed = [], []
-    for start in range(0, len(series), _AT_ONCE):
-        rows = slice(start, start + _AT_ONCE)
+    for rows in _chunks(len(series)):
         of = torch.as_tensor(series[rows], device=windows.device)
         forecasts = combination.forecasts(windows.contexts(series[rows], origin[rows]), of)
         target = windows.targets(series[rows], origin[rows])
@@ -90,3 +93,55 @@ def _errors(
         errors.append((forecasts - target).masked_fill(~seen, 0).float())
         observed.append(seen)
     return torch.cat(errors, 1), torch.cat(observed)
+
+
+def rolling_residuals(
+    combination: Combination, rolling: Rolling, windows: ForecastWindows
+) -> tuple[Tensor, Index]:
+    """Return the combination's errors at rolling origins as intervals take them.
+
+    In units of `error_unit`; NaN where the target is missing. Where nothing could be rolled, those
+    of going on with the last value, in both directions.
+    """
+    if not len(rolling.series):
+        return _last_value_residuals(combination, windows)
+    weights = combination.weights.float()
+    errors = -torch.einsum("mh,mnh->nh", weights, rolling.errors)
+    errors = errors.masked_fill(~rolling.observed, torch.nan)
+    units = [
+        _relative_unit(combination, windows, rolling.series[rows], rolling.origin[rows])
+        for rows in _chunks(len(rolling.series))
+    ]
+    spans = (
+        np.ptp(rolling.origin[(rolling.fold == fold) & (rolling.series == number)]) + 1
+        for fold, number in np.unique(np.stack([rolling.fold, rolling.series]), axis=1).T
+    )
+    n_independent = sum(float(np.ceil(span / combination.horizon)) for span in spans)
+    return calibrated(errors / torch.cat(units).float(), rolling.series, n_independent)
+
+
+def _last_value_residuals(
+    combination: Combination, windows: ForecastWindows
+) -> tuple[Tensor, Index]:
+    index = subsample(np.arange(len(windows)), MOST_RESIDUALS // 2)
+    series, origin = windows.series[index], windows.origin[index]
+    of = torch.as_tensor(series, device=windows.device)
+    last = carried_forward(windows.contexts(series, origin))[:, -1:]
+    errors = (windows.targets(series, origin) - last) / combination.scale[of, None]
+    errors = (errors / _relative_unit(combination, windows, series, origin)).float()
+    return calibrated(torch.cat([errors, -errors]), np.tile(series, 2), None)
+
+
+def _relative_unit(
+    combination: Combination, windows: ForecastWindows, series: Index, origin: Index
+) -> Tensor:
+    """Return the unit of errors in units of the series, (n, 1)."""
+    values = windows.contexts(series, origin)[:, -combination.look_back :]
+    _, scale = visible_statistics(values, ~values.isnan())
+    of = torch.as_tensor(series, device=windows.device)
+    return error_unit(scale / combination.scale[of, None])
+
+
+def _chunks(n: int) -> Iterator[slice]:
+    """Yield slices of at most `_AT_ONCE` rows."""
+    yield from (slice(start, start + _AT_ONCE) for start in range(0, n, _AT_ONCE))

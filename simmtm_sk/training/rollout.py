@@ -10,10 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from ..data.forecast_windows import ForecastWindows, Index
-from ..nn.forecast import Forecast, normalized
+from ..nn.forecast import Forecast
+from ..nn.members import Combination
+from ..nn.normalization import visible_statistics
 from .residuals import error_unit
 
-_ROWS_AT_ONCE = 4_096  # contexts that are forecast from together
+_POINTS_AT_ONCE = 2_000_000  # of contexts that are forecast from together
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Rollout:
 
 
 def roll_out(
-    model: Forecast,
+    model: Forecast | Combination,
     windows: ForecastWindows,
     series: Index,
     origin: Index,
@@ -43,7 +45,7 @@ def roll_out(
 
     Parameters
     ----------
-    model : Forecast
+    model : Forecast or Combination
         Stays on its device; what is computed is computed on that of ``windows``.
     windows : ForecastWindows
     series, origin : ndarray of int, shape (n,)
@@ -57,17 +59,20 @@ def roll_out(
     model = copy.deepcopy(model).to(windows.device).eval()
     std = torch.as_tensor(series_std, device=windows.device)[:, None]
     known = torch.as_tensor(last, device=windows.device)[:, None]
+    n_rows = max(1, _POINTS_AT_ONCE // windows.context_length)
     forecasts = [np.empty((0, windows.horizon))]
     units = [np.empty((0, 1))]
     with torch.inference_mode():
-        for start in range(0, len(series), _ROWS_AT_ONCE):
-            chunk = slice(start, start + _ROWS_AT_ONCE)
-            context = normalized(
-                windows.contexts(series[chunk], origin[chunk]), model.normalization
-            )
-            result = context.center + model(context).double() * context.scale
-            result = torch.where(context.observed.any(1, keepdim=True), result, known[chunk])
-            unit = std[chunk] * error_unit(context.scale / std[chunk])
+        for start in range(0, len(series), n_rows):
+            chunk = slice(start, start + n_rows)
+            context = windows.contexts(series[chunk], origin[chunk])
+            whose = torch.as_tensor(series[chunk], device=windows.device)
+            observed = ~context.isnan()
+            result = model.predict(context, whose)
+            result = torch.where(observed.any(1, keepdim=True), result, known[chunk])
+            recent = slice(-model.look_back, None)
+            _, scale = visible_statistics(context[:, recent], observed[:, recent])
+            unit = std[chunk] * error_unit(scale / std[chunk])
             forecasts.append(result.cpu().numpy())
             units.append(unit.cpu().numpy())
     return Rollout(np.concatenate(forecasts), np.concatenate(units))

@@ -1,4 +1,4 @@
-"""How much each member of a combination counts: by products of errors, near equal weights."""
+"""How much each member of a combination counts: by products of errors, little of them trusted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-SHRINKAGE = 0.3  # towards equal weights, in units of the mean squared error of a member
+SHRINKAGE = 0.3  # of what members' errors have in common
 
 
 def horizon_blocks(horizon: int) -> Iterator[slice]:
@@ -27,9 +27,10 @@ def horizon_blocks(horizon: int) -> Iterator[slice]:
 def combination_weights(errors: Tensor, fold: Tensor, shrinkage: float = SHRINKAGE) -> Tensor:
     """Return weights, not negative and of sum one, for every step of the horizon.
 
-    Those of the smallest squared error on rolling origins, plus ``shrinkage`` times the squared
-    distance from equal weights (Bates and Granger, 1969, with the shrinkage of Diebold and Shin,
-    2019). Every fold counts in units of its best member's error.
+    Those of the smallest squared error on rolling origins (Bates and Granger, 1969), but for
+    ``shrinkage``: squared errors count 1 + ``shrinkage`` times, so that weights tend towards those
+    by squared error alone, which are nearly equal for members nearly as good. Every fold counts in
+    units of its best member's error.
 
     Parameters
     ----------
@@ -59,12 +60,13 @@ def combination_weights(errors: Tensor, fold: Tensor, shrinkage: float = SHRINKA
             product = (part @ part.T).cpu()
             best = product.diagonal().min()
             products += product / torch.where(best > 0, best, 1.0)
-        weights[:, block] = _shrunken(products, shrinkage)[:, None]
+        products += shrinkage * products.diagonal().diag()
+        weights[:, block] = _on_simplex(products)[:, None]
     return weights.to(errors.device)
 
 
-def _shrunken(products: Tensor, shrinkage: float) -> Tensor:
-    """Minimise w' products w + shrinkage * |w - 1/n|² on the simplex.
+def _on_simplex(products: Tensor) -> Tensor:
+    """Minimise w' products w for weights that are not negative and have the sum one.
 
     Members whose weight would be negative are left out, the most negative first.
     """
@@ -72,10 +74,9 @@ def _shrunken(products: Tensor, shrinkage: float) -> Tensor:
     unit = products.diagonal().mean()
     if not unit > 0:
         return torch.full((n_members,), 1 / n_members, dtype=products.dtype)
-    matrix = products + (shrinkage + 1e-9) * unit * torch.eye(n_members, dtype=products.dtype)
+    matrix = products + 1e-9 * unit * torch.eye(n_members, dtype=products.dtype)
     kept = torch.arange(n_members)
     while True:
-        # equal parts of the shrinkage's target cancel, but for those of members left out
         ones = torch.ones(len(kept), dtype=products.dtype)
         solved = torch.linalg.solve(matrix[kept][:, kept], ones)
         weights = solved / solved.sum()

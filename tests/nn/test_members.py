@@ -142,7 +142,7 @@ MEMBERS = (
 
 
 def combination():
-    made = Combination(MEMBERS, 5, 2)
+    made = Combination(MEMBERS, 5, 2, 6)
     fill(made.members[0])
     fill(made.members[1], 1)
     made.center = torch.tensor([10.0, -3.0], dtype=torch.float64)
@@ -161,21 +161,21 @@ def test_combination_is_the_weighted_mean_in_the_unit_of_the_series():
         weight * (member(standard) * scale + center)
         for weight, member in zip(made.weights, made.members, strict=True)
     )
-    torch.testing.assert_close(made(values, series), expected)
+    torch.testing.assert_close(made.predict(values, series), expected)
 
 
 def test_combination_looks_as_far_back_as_its_members():
     made = combination()
     assert made.context_length == 20
     values, series = contexts(), torch.zeros(5, dtype=torch.int64)
-    torch.testing.assert_close(made(values[:, -20:], series), made(values, series))
+    torch.testing.assert_close(made.predict(values[:, -20:], series), made.predict(values, series))
 
 
 def test_state_is_complete():
     made, values, series = combination(), contexts(), torch.tensor([0, 1, 0, 1, 1])
-    again = Combination(made.specs, 5, 2)
+    again = Combination(made.specs, 5, 2, 6)
     again.load_state_dict(made.state_dict())
-    assert torch.equal(again(values, series), made(values, series))
+    assert torch.equal(again.predict(values, series), made.predict(values, series))
 
 
 def test_names_are_distinct():

@@ -39,7 +39,7 @@ def plain_ridge(features, targets, weights):
 
 
 def solved(spec, made):
-    combination = Combination([spec], HORIZON, len(made.lengths))
+    combination = Combination([spec], HORIZON, len(made.lengths), 8)
     solve_ridges(combination, made, made.lengths)
     return combination.members[0]
 
@@ -114,7 +114,7 @@ def test_only_the_first_points_count():
     coefs = []
     for given in (series, changed):
         made = panel_of(given, np.array([60, 60]), CPU)
-        combination = Combination([spec], HORIZON, 2)
+        combination = Combination([spec], HORIZON, 2, 8)
         solve_ridges(combination, made, lengths)
         coefs.append(combination.members[0].coef)
     assert torch.equal(*coefs)

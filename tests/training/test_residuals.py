@@ -8,6 +8,7 @@ from simmtm_sk.training.closed_form import FEWEST_TRAINED
 from simmtm_sk.training.residuals import (
     FEWEST_INDEPENDENT,
     FEWEST_OWN_ERRORS,
+    calibrated_errors,
     column_quantiles,
     error_quantiles,
     error_unit,
@@ -60,7 +61,9 @@ def test_errors_on_few_windows_count_as_larger():
     """Five origins with four steps are two windows that do not overlap, in each of two series."""
     given = task([np.arange(32.0) % 5] * 2)
     assert len(given.held_out) == 10
-    assert widening(given) == pytest.approx((5 / 3) ** 0.5)
+    n_windows = independent_windows(given.windows.series[given.held_out], HORIZON)
+    assert n_windows == 4
+    assert widening(n_windows) == pytest.approx((5 / 3) ** 0.5)
     fitted = fit("linear-probe", given)
     bare, _ = residuals(fitted.model, given)
     torch.testing.assert_close(fitted.residuals, pooled_errors(bare * (5 / 3) ** 0.5))
@@ -68,10 +71,11 @@ def test_errors_on_few_windows_count_as_larger():
 
 def test_errors_on_many_windows_are_taken_as_they_are():
     given = task(seasons(400))
-    assert independent_windows(given) >= FEWEST_INDEPENDENT
+    n_windows = independent_windows(given.windows.series[given.held_out], HORIZON)
+    assert n_windows >= FEWEST_INDEPENDENT
     fitted = fit("linear-probe", given)
     bare, series = residuals(fitted.model, given)
-    torch.testing.assert_close(fitted.residuals, bare * widening(given))
+    torch.testing.assert_close(fitted.residuals, bare * widening(n_windows))
     np.testing.assert_array_equal(fitted.residual_series, series)
 
 
@@ -90,7 +94,7 @@ def test_with_nothing_held_out_errors_are_those_of_the_last_value_in_both_direct
     assert len(got) == len(series) == 2 * len(given.train)
     torch.testing.assert_close(got.sort(0).values, (-got).sort(0).values)
     assert (got.abs() > 0).all()
-    assert widening(given) == 1
+    assert calibrated_errors(forecast_model(), given)[0].equal(got)
 
 
 @every_strategy

@@ -18,7 +18,7 @@ def season(length=100, seed=0):
 
 def rolled(series, train=0.8, members=MEMBERS):
     panel = panel_of(series, np.array([int(train * len(values)) for values in series]), CPU)
-    made = Combination(members, HORIZON, len(series))
+    made = Combination(members, HORIZON, len(series), 6)
     made.center, made.scale = panel.center, panel.scale
     return roll(made, panel, ForecastWindows(series, made.context_length, HORIZON)), panel, made
 

@@ -14,9 +14,7 @@ def errors(n_members=5, n=60, horizon=4, seed=0):
 
 
 def objective(found, products, shrinkage):
-    unit = products.diagonal().mean()
-    distance = np.square(found - 1 / len(found)).sum()
-    return found @ products @ found + shrinkage * unit * distance
+    return found @ (products + shrinkage * np.diag(products.diagonal())) @ found
 
 
 @pytest.mark.parametrize("shrinkage", [0.0, 0.1, 1.0])
@@ -45,11 +43,10 @@ def test_weights_are_shares():
     torch.testing.assert_close(found.sum(0), torch.ones(4, dtype=torch.float64))
 
 
-def test_much_shrinkage_gives_equal_weights():
-    found = combination_weights(errors(), torch.zeros(60, dtype=torch.int64), 1e6)
-    torch.testing.assert_close(
-        found, torch.full((5, 4), 0.2, dtype=torch.float64), atol=1e-4, rtol=0
-    )
+def test_much_shrinkage_leaves_squared_errors():
+    found = combination_weights(errors(horizon=1), torch.zeros(60, dtype=torch.int64), 1e6)[:, 0]
+    expected = 1 / errors(horizon=1).square().sum((1, 2))
+    torch.testing.assert_close(found, expected / expected.sum(), rtol=1e-4, atol=0)
 
 
 def test_without_errors_weights_are_equal():

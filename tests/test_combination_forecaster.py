@@ -1,0 +1,94 @@
+"""The forecaster as a combination of simple forecasts."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sktime.datasets import load_airline
+
+from simmtm_sk import SimMTMForecaster, load
+
+MONTHS = np.arange(1, 13)
+
+
+def forecaster(**params):
+    return SimMTMForecaster(**{"strategy": "combination", "random_state": 0, **params})
+
+
+def hours(n_columns=2, length=400, seed=0):
+    draw = np.random.default_rng(seed)
+    index = pd.date_range("2024-01-01", periods=length, freq="h")
+    day = np.sin(2 * np.pi * np.arange(length) / 24)
+    values = (
+        5 + day[:, None] * np.arange(1, n_columns + 1) + draw.normal(size=(length, n_columns)) / 3
+    )
+    return pd.DataFrame(values, index, [f"c{number}" for number in range(n_columns)])
+
+
+def test_airline_is_forecast_better_than_by_the_last_year():
+    y = load_airline()
+    found = forecaster().fit(y[:132], fh=MONTHS).predict()
+    last_year = y[120:132].to_numpy()
+    assert np.abs(found - y[132:]).mean() < 0.6 * np.abs(last_year - y[132:]).mean()
+
+
+def test_choices_say_the_weights_by_step():
+    fitted = forecaster().fit(hours(), fh=MONTHS)
+    weights = fitted.choices_["weights"]
+    assert list(weights) == ["1", "2", "3-4", "5-8", "9-12"]
+    for by_member in weights.values():
+        assert sum(by_member.values()) == pytest.approx(1, abs=1e-3)
+    assert "profile 3 x 24" in weights["1"]
+
+
+def test_rolling_forecasts_are_those_of_predict():
+    y = hours()
+    fitted = forecaster().fit(y[:360], fh=[1, 5])
+    rolled = fitted.predict_rolling(y, [360, 372])
+    np.testing.assert_allclose(rolled[0], fitted.predict(), rtol=1e-10)
+    fitted.update(y[360:372], update_params=False)
+    np.testing.assert_allclose(rolled[1], fitted.predict(), rtol=1e-10)
+
+
+def test_saved_and_loaded(tmp_path):
+    fitted = forecaster().fit(hours(), fh=MONTHS)
+    again = load(fitted.save(tmp_path / "model"))
+    pd.testing.assert_frame_equal(again.predict(), fitted.predict())
+    pd.testing.assert_frame_equal(again.predict_interval(), fitted.predict_interval())
+    assert again.choices_ == fitted.choices_
+
+
+def test_intervals_hold_the_values():
+    y = hours(length=900)
+    fitted = forecaster().fit(y[:500], fh=MONTHS)
+    inside = []
+    for start in range(500, 888, 24):
+        fitted.update(y[:start], update_params=False)
+        found = fitted.predict_interval(coverage=0.8)
+        for column in y:
+            values = y[column].iloc[start : start + 12]
+            inside.append(
+                (values >= found[column, 0.8, "lower"]) & (values <= found[column, 0.8, "upper"])
+            )
+    assert 0.74 < np.mean(inside) < 0.86
+
+
+def test_panel_with_unequal_lengths_and_gaps():
+    lengths = {"a": 300, "b": 120, "c": 15}
+    frames = {name: hours(1, length, length) for name, length in lengths.items()}
+    frames["a"].iloc[50:80] = np.nan
+    y = pd.concat(frames, names=["id", "time"])
+    found = forecaster().fit(y, fh=[1, 2, 24]).predict()
+    assert found.shape == (9, 1)
+    assert np.isfinite(found).all(axis=None)
+
+
+def test_update_learns_from_the_new_points():
+    y = hours()
+    fitted = forecaster().fit(y[:300], fh=MONTHS).update(y[300:])
+    pd.testing.assert_frame_equal(fitted.predict(), forecaster().fit(y, fh=MONTHS).predict())
+
+
+def test_no_chance():
+    y = hours()
+    first, second = (forecaster(random_state=seed).fit(y, fh=MONTHS).predict() for seed in (0, 1))
+    pd.testing.assert_frame_equal(first, second)
