@@ -11,7 +11,7 @@ the encoder can be kept while everything behind it is tuned.
 # The data
 # --------
 # ItalyPowerDemand: electricity demand of a day by hour, winter against summer. Half of the days are
-# the pool, the other half tests. Ten days of each class have a label, all others are marked by -1.
+# the pool, the other half tests. Ten days of each class have a label, all others are marked by None.
 
 import numpy as np
 import pandas as pd
@@ -24,14 +24,13 @@ from simmtm_sk import ConvEncoder, SimMTMClassifier, SimMTMTransformer
 from simmtm_sk.datasets import load_dataset
 
 X, y = load_dataset("ItalyPowerDemand")
-y = y.astype(int)  # the file has strings, and among strings "-1" would be a class
 X_pool, X_test, y_pool, y_test = train_test_split(X, y, test_size=0.5, stratify=y, random_state=0)
 
 rng = np.random.default_rng(0)
 labelled = np.concatenate(
     [rng.choice(np.flatnonzero(y_pool == c), 10, replace=False) for c in np.unique(y_pool)]
 )
-y_few = np.full(len(y_pool), -1)
+y_few = np.full(len(y_pool), None)
 y_few[labelled] = y_pool[labelled]
 print(f"{len(X_pool)} series to learn from, {len(labelled)} of them with a label")
 
