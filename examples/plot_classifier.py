@@ -11,7 +11,7 @@ the encoder can be kept while everything behind it is tuned.
 # The data
 # --------
 # ItalyPowerDemand: electricity demand of a day by hour, winter against summer. Half of the days are
-# the pool, the other half tests. Ten days of each class have a label, all others are marked by None.
+# the pool, the other half tests. Ten days of each class have a label, all others None.
 
 import numpy as np
 import pandas as pd

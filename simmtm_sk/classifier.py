@@ -226,8 +226,8 @@ default="linear-probe"
             )
         if self.n_classes_ == 1:
             warnings.warn(
-                f"y has a single class, {self.classes_.tolist()[0]!r}: it will be predicted for "
-                "all series, and nothing is trained.",
+                f"only single label seen in y, {self.classes_.tolist()[0]!r}: it will be predicted "
+                "for all series, and nothing is trained.",
                 stacklevel=2,
             )
         else:
@@ -290,9 +290,12 @@ default="linear-probe"
         """
         self.check_is_fitted()
         values = self._values(X)
-        if self._is_vectorized:
-            return np.asarray(super().predict(values))
-        return np.asarray(self.classes_[self._predict_proba(values).argmax(1)])
+        predicted: NDArray[Any] = (
+            super().predict(values)
+            if self._is_vectorized
+            else self.classes_[self._predict_proba(values).argmax(1)]
+        )
+        return predicted
 
     @torch_as_it_starts()
     def predict_proba(self, X: Any) -> NDArray[np.float64]:

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from .data.files import read_file
+
 BUNDLED = (
     "ACSF1",
     "ArrowHead",
@@ -36,6 +38,9 @@ def load_dataset(
 ) -> tuple[Panel, np.ndarray]:
     """Load a labelled collection of series.
 
+    Blank values, ``?`` and ``NaN`` are missing. Time stamps in ``.ts`` files are read: points that
+    they leave out are missing as well. What cannot be read is refused with its line.
+
     Parameters
     ----------
     name : str
@@ -45,9 +50,9 @@ def load_dataset(
     split : {"train", "test"} or None, default=None
         The original part; None puts the test series behind the training series.
     data_home : path-like or None, default=None
-        Folder with ``UCR/<name>/<name>_TRAIN.tsv`` (or ``.ts``) and ``UEA/<name>/<name>_TRAIN.ts``,
-        and ``_TEST`` likewise. None reads the environment variable ``SIMMTM_DATA_HOME``. Not needed
-        for bundled sets.
+        Folder with ``UCR/<name>/<name>_TRAIN.tsv`` and ``UEA/<name>/<name>_TRAIN.ts``, or ``.arff``
+        in either, and ``_TEST`` likewise. None reads the environment variable
+        ``SIMMTM_DATA_HOME``. Not needed for bundled sets.
 
     Returns
     -------
@@ -69,13 +74,10 @@ def load_dataset(
     labels: list[Any] = []
     for part in ("train", "test") if split is None else (split,):
         path = _collection_file(name, part.upper(), data_home)
-        read = _read_tsv if path.suffix == ".tsv" else _read_ts
-        part_series, part_labels = read(path)
-        if not part_series:
-            raise ValueError(f"{path} holds no series.")
+        part_series, part_labels = read_file(path)
         series += part_series
         labels += part_labels
-    equal = len({one.shape for one in series}) == 1
+    equal = len({x.shape for x in series}) == 1
     return (np.stack(series) if equal else series), np.array(labels)
 
 
@@ -236,7 +238,7 @@ def _collection_file(name: str, part: str, data_home: Home) -> Path:
     wanted = [
         f"{archive}/{name}/{name}_{part}{suffix}"
         for archive in _ARCHIVES
-        for suffix in (".tsv", ".ts")
+        for suffix in (".tsv", ".ts", ".arff")
     ]
     folders = [p for archive in _ARCHIVES for p in home.glob(f"{archive}/*")] if home else []
     found = {folder.name for folder in folders if folder.is_dir()}
@@ -263,46 +265,6 @@ def _archive_names() -> set[str]:
     from sktime.datasets.tsc_dataset_names import multivariate, univariate
 
     return {*univariate, *multivariate}
-
-
-def _numbers(text: str, separator: str) -> np.ndarray:
-    return np.array(text.replace("?", "nan").split(separator), dtype=np.float64)
-
-
-def _read_tsv(path: Path) -> tuple[list[np.ndarray], list[str]]:
-    """Read one series per line, the label first."""
-    series, labels = [], []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.strip():
-            label, values = line.split("\t", 1)
-            labels.append(label)
-            series.append(_numbers(values, "\t")[None])
-    return series, labels
-
-
-def _read_ts(path: Path) -> tuple[list[np.ndarray], list[Any]]:
-    """Read one series per line, channels and label separated by colons, below ``@data``.
-
-    Labels are strings, or floats where the header calls them targets.
-    """
-    series, labels = [], []
-    header, _, body = path.read_text(encoding="utf-8").partition("\n@data")
-    tags = dict(
-        line.lower().split(maxsplit=1) for line in header.splitlines() if line.startswith("@")
-    )
-    is_regression = tags.get("@targetlabel", "").startswith("true")
-    has_labels = is_regression or tags.get("@classlabel", "").startswith("true")
-    if tags.get("@timestamps") == "true" or not has_labels:
-        raise ValueError(f"{path} must hold labels or targets, and no time stamps.")
-    for number, line in enumerate(body.strip().splitlines(), start=1):
-        if line.strip():
-            *channels, label = line.strip().split(":")
-            values = [_numbers(channel, ",") for channel in channels]
-            if len({len(one) for one in values}) != 1:
-                raise ValueError(f"{path}: channels of series {number} differ in length.")
-            labels.append(float(label) if is_regression else label)
-            series.append(np.stack(values))
-    return series, labels
 
 
 def _read_csv(path: Path) -> Bunch:

@@ -152,7 +152,8 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         targets = read_targets(column)
         if np.nanmin(targets) == np.nanmax(targets):
             warnings.warn(
-                f"y has a single value, {np.nanmin(targets)}: it will be predicted for all series.",
+                f"only single label seen in y, {np.nanmin(targets)}: it will be predicted for all "
+                "series.",
                 stacklevel=2,
             )
         self._fit(values, targets)
@@ -197,7 +198,10 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         """
         self.check_is_fitted()
         values = self._values(X)
-        return np.asarray(super().predict(values) if self._is_vectorized else self._predict(values))
+        predicted: NDArray[np.float64] = (
+            super().predict(values) if self._is_vectorized else self._predict(values)
+        )
+        return predicted
 
     def _predict(self, X: Values) -> NDArray[np.float64]:
         return self.head_.scores(self._embed(X))[:, 0]

@@ -610,7 +610,7 @@ def test_before_fit(method):
 
 
 def test_a_single_class_is_predicted_ever_after(pretrainings):
-    with pytest.warns(UserWarning, match="single class, 'a'"):
+    with pytest.warns(UserWarning, match="single label seen in y, 'a'"):
         estimator = classifier().fit(X, np.full(24, "a"))
     assert pretrainings() == 0
     assert estimator.predict(X_NEW).tolist() == ["a"] * 12

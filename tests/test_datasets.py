@@ -113,8 +113,8 @@ def test_ts_for_regression(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (HEADER + "1,2:3:a\n", "channels of series 1 differ"),
-        (HEADER.replace("@timeStamps false", "@timeStamps true"), "no time stamps"),
+        (HEADER + "1,2:3:a\n", "line 6: channels of one series differ in length: .1, 2."),
+        (HEADER.replace("@data", ""), "no line @data"),
         (HEADER, "no series"),
         ("@problemName Tiny\n@classLabel false\n@data\n1,2\n", "labels or targets"),
     ],

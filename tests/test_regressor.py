@@ -139,7 +139,7 @@ def test_units_and_origin_of_the_target_mean_nothing(strategy):
 
 @every_strategy
 def test_a_constant_target_is_predicted(strategy):
-    with pytest.warns(UserWarning, match=r"single value, 7\.5"):
+    with pytest.warns(UserWarning, match=r"single label seen in y, 7\.5"):
         estimator = regressor(strategy=strategy).fit(X, np.full(30, 7.5))
     np.testing.assert_allclose(estimator.predict(X_NEW), 7.5, atol=1e-6)
 

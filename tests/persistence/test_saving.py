@@ -729,7 +729,7 @@ def test_own_objects_inside_a_transformer_are_given_to_load(tmp_path, make, froz
 
 
 def test_what_has_no_head_of_its_own_is_not_saved(tmp_path):
-    with pytest.warns(UserWarning, match="single class"):
+    with pytest.warns(UserWarning, match="single label"):
         single = classifier().fit(X, np.zeros(12, int))
     several = [
         classifier().fit(X, pd.DataFrame({"one": KIND, "two": KIND})),
