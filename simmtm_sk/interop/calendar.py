@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+_NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+
 Ordinals = NDArray[np.int64]  # time points as integers: counts of the unit since 1970, of periods
 
 MEND = (
@@ -47,7 +49,7 @@ class Calendar:
 
     kind: str
     freq: Any = None
-    unit: str | None = None
+    unit: Any = None
     zone: tzinfo | None = None
 
     def ordinals(self, times: pd.Index) -> Ordinals:
@@ -149,12 +151,14 @@ class Calendar:
             return 1
         if self.kind == "PeriodIndex":
             return int(self.freq.n)
-        same = isinstance(self.freq, pd.offsets.Tick)
-        if same or (type(self.freq) is pd.offsets.Day and self.zone is None):
-            span = pd.Timedelta(self.freq) if same else pd.Timedelta(days=self.freq.n)
-            step = span / pd.Timedelta(1, self.unit or "ns")
-            return int(step) if step == int(step) else None
-        return None
+        if isinstance(self.freq, pd.offsets.Tick):
+            span = pd.Timedelta(self.freq)
+        elif type(self.freq) is pd.offsets.Day and self.zone is None:
+            span = pd.Timedelta(days=self.freq.n)
+        else:
+            return None
+        step, rest = divmod(span.as_unit("ns").value, _NANOSECONDS[self.unit or "ns"])
+        return None if rest else int(step)
 
     def _time(self, ordinal: int) -> Any:
         return self.index(np.array([ordinal]))[0]
@@ -195,10 +199,11 @@ def calendar_of(index: pd.Index, label: str, freq: Any = None) -> Calendar | Non
             zone = getattr(index, "tz", None)
             calendar = Calendar(kind, known, index.unit, zone)
         case pd.PeriodIndex():
-            regular = bool((np.diff(index.asi8) == index.freq.n).all())
-            calendar = Calendar(kind, index.freq)
+            periods: Any = index.freq
+            regular = bool((np.diff(index.asi8) == periods.n).all())
+            calendar = Calendar(kind, periods)
         case _:
-            regular = bool((np.diff(index) == 1).all())
+            regular = bool((np.diff(index.to_numpy()) == 1).all())
             calendar = Calendar(kind)
     if not regular:
         raise ValueError(

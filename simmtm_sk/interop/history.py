@@ -14,6 +14,7 @@ from .rows import Rows
 
 Values = NDArray[np.float64]
 
+COMPLEX = "y must hold real numbers, got complex ones; take their real part, or their abs."
 ARRAYS = ("np.ndarray", "numpy3D")  # sktime's names of containers without time points
 
 
@@ -165,7 +166,8 @@ class History:
                 f"{len(self.index_names)}."
             )
         # sktime calls the column of a series without a name 0
-        unnamed = container == "pd.Series" and (new.columns[0] == 0 or self.columns[0] == 0)
+        names: list[Any] = [new.columns[0], self.columns[0]]
+        unnamed = container == "pd.Series" and 0 in names
         by_position = container in ARRAYS or (unnamed and len(self.columns) == 1)
         return new.iloc[:, matched_columns(self.columns, new.columns, by_position)]
 
@@ -191,7 +193,7 @@ def matched_columns(known: pd.Index, given: pd.Index, by_position: bool) -> NDAr
 def _numbers(y: pd.DataFrame, rows: Rows) -> Values:
     """Return the values of y in the order of rows, (n_rows, n_columns), NaN = missing."""
     if any(getattr(dtype, "kind", "") == "c" for dtype in y.dtypes):
-        raise TypeError("y must hold real numbers, got complex ones; take .real or .abs() of them.")
+        raise TypeError(COMPLEX)
     try:
         values: Values = y.to_numpy(np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
@@ -200,9 +202,7 @@ def _numbers(y: pd.DataFrame, rows: Rows) -> Values:
     infinite = np.isinf(values).any(1)
     if infinite.any():
         owner = int(np.searchsorted(rows.starts, infinite.argmax(), side="right")) - 1
-        raise ValueError(
-            f"{rows.label(owner)} contains infinity; values must be finite, or NaN."
-        )
+        raise ValueError(f"{rows.label(owner)} contains infinity; values must be finite, or NaN.")
     return values
 
 
@@ -230,7 +230,8 @@ def _time_points(rows: Rows, freq: Any) -> list[tuple[Calendar, int, int]]:
                 "those of other instances differ; give y.index.levels[-1] a freq."
             )
         ends = rows.times[rows.position[[rows.starts[i], rows.ends[i] - 1]]]
-        result.append((calendar, *map(int, calendar.ordinals(ends))))
+        first, last = calendar.ordinals(ends).tolist()
+        result.append((calendar, first, last))
     return result
 
 

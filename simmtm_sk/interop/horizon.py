@@ -1,4 +1,4 @@
-"""Forecasting horizons as steps behind the end of each instance, and forecasts as sktime's tables."""
+"""Horizons as steps behind the end of each instance, and forecasts as sktime's tables."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def forecast_frame(
             pieces.append(instance.calendar.after(instance.last, of_instance))
         number[i] = resolved[key]
     n_steps = steps.shape[1]
-    times = pieces[0].append(pieces[1:]).take(
-        (number[:, None] * n_steps + np.arange(n_steps)).ravel()
+    times = (
+        pieces[0].append(pieces[1:]).take((number[:, None] * n_steps + np.arange(n_steps)).ravel())
     )
     names = pd.MultiIndex.from_tuples([instance.name for instance in instances]).repeat(n_steps)
     levels = [names.get_level_values(k) for k in range(names.nlevels)]

@@ -129,7 +129,10 @@ def _is_alias(freq: Any) -> bool:
 def _parameters(freq: Any) -> dict[str, Any]:
     params = {name: _plain(name, value) for name, value in freq.kwds.items() if name != "calendar"}
     if isinstance(getattr(freq, "calendar", None), np.busdaycalendar):
-        params["weekmask"] = "".join(str(int(day)) for day in freq.calendar.weekmask)
+        given, days = params.get("weekmask"), freq.calendar.weekmask
+        # a calendar given as a whole leaves its weekmask out of the parameters
+        if not isinstance(given, str) or (np.busdaycalendar(given).weekmask != days).any():
+            params["weekmask"] = "".join(str(int(day)) for day in days)
         params["holidays"] = [str(day) for day in freq.calendar.holidays]
     return {
         "class": type(freq).__name__,
@@ -144,7 +147,9 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds() or None
     if isinstance(value, list | tuple | np.ndarray):
-        return [entry.strftime("%H:%M") if isinstance(entry, clock) else str(entry) for entry in value]
+        return [
+            entry.strftime("%H:%M") if isinstance(entry, clock) else str(entry) for entry in value
+        ]
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | float | str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,10 +56,13 @@ class Rows:
         ValueError
             If they are missing somewhere, or occur twice in an instance.
         """
+        level: Any
         if isinstance(index, pd.MultiIndex):
-            level, codes = index.levels[-1], np.asarray(index.codes[-1])
-        else:
+            level, codes = index.levels[-1], np.asarray(index.codes[-1], np.intp)
+        elif index.is_unique:
             level, codes = index, np.arange(len(index))
+        else:
+            codes, level = index.factorize()
         kind_of(level)
         if (codes < 0).any() or level.hasnans:
             raise ValueError("a time point of y is missing (NaT); drop these rows, or fill it in.")
@@ -85,7 +89,7 @@ class Rows:
     @property
     def ends(self) -> NDArray[np.intp]:
         """Behind the last row of each instance."""
-        return np.r_[self.starts[1:], len(self.order)]
+        return np.append(self.starts[1:], len(self.order)).astype(np.intp)
 
     def split(self, values: NDArray[Any]) -> list[NDArray[Any]]:
         """Split what stands in order, row by row, into instances."""
@@ -131,10 +135,8 @@ def _sorted(level: Any, codes: NDArray[Any]) -> tuple[pd.Index, NDArray[np.intp]
         rank[order] = np.arange(len(order))
         times, inverse = times[order], rank[inverse]
     if getattr(level, "freq", None) is not None and getattr(times, "freq", None) is None:
-        try:
+        with suppress(ValueError):  # rows between are absent
             times = type(times)(times, freq=level.freq)
-        except ValueError:  # rows between are absent
-            pass
     return times, inverse.astype(np.intp)
 
 
@@ -145,7 +147,9 @@ def _instances(index: pd.Index) -> tuple[NDArray[np.intp], list[tuple[Any, ...]]
     key = np.zeros(len(index), np.int64)
     for level, codes in zip(index.levels[:-1], index.codes[:-1], strict=True):
         if (np.asarray(codes) < 0).any():
-            raise ValueError("the name of an instance of y is missing; drop these rows, or name it.")
+            raise ValueError(
+                "the name of an instance of y is missing; drop these rows, or name it."
+            )
         key = key * len(level) + codes
     instance, _ = pd.factorize(key)
     first = np.unique(instance, return_index=True)[1]

@@ -9,12 +9,14 @@ import pandas as pd
 import torch
 from sktime.forecasting.base import ForecastingHorizon
 
-from .calendar import Calendar
+from ..persistence import StateReader, TensorReader
+from .calendar import Calendar, calendar_of
 from .history import History, Instance
 from .horizon import counts_steps
 from .offsets import decoded_offset, decoded_zone, encoded_offset, encoded_zone
 
-KINDS = ("DatetimeIndex", "TimedeltaIndex", "PeriodIndex", "Index")
+PLAIN = (str, int, float, bool, type(None))  # what names in an artifact can be
+KINDS = ("DatetimeIndex", "TimedeltaIndex")  # that have a frequency beside their points
 UNITS = ("s", "ms", "us", "ns")
 
 
@@ -50,18 +52,35 @@ def encoded_history(history: History) -> tuple[dict[str, Any], dict[str, torch.T
     return state, tensors
 
 
-def decoded_history(state: dict[str, Any], tensors: dict[str, torch.Tensor]) -> History:
+def decoded_history(state: StateReader, tensors: TensorReader) -> History:
     """Undo `encoded_history`."""
-    ends = np.cumsum(state["lengths"])
-    values = np.split(tensors["values"].numpy(), ends[:-1])
-    points = np.split(tensors["points"].numpy(), ends[:-1])
+    columns = state.items("columns", *PLAIN)
+    index_names = state.items("index_names", *PLAIN)
+    lengths = state.items("lengths", int)
+    calendars = state.items("times", dict, length=len(lengths))
+    names = state.items("instances", list, length=len(lengths))
+    state.finish()
+    n_levels = len(index_names) - 1
+    if not (columns and lengths and index_names and min(lengths) > 0):
+        raise ValueError("y must have columns, an index, and instances that are not empty.")
+    if any(len(name) != n_levels or {type(n) for n in name} - {*PLAIN} for name in names):
+        raise ValueError(f"the instances of y must have names of {n_levels} level(s) each.")
+    if n_levels == 0 and len(lengths) > 1:
+        raise ValueError("y has several instances without a name.")
+    ends = np.cumsum(lengths)[:-1]
+    values = tensors.take("values", (sum(lengths), len(columns)), missing=True).numpy()
+    points = tensors.take("points", (sum(lengths),), torch.int64).numpy()
     known: dict[Calendar, Calendar] = {}
     instances = []
-    for name, kind, v, p in zip(state["instances"], state["times"], values, points, strict=True):
+    for name, kind, table, times in zip(
+        names, calendars, np.split(values, ends), np.split(points, ends), strict=True
+    ):
         calendar = _decoded_calendar(kind)
+        if calendar.kind in KINDS and calendar.freq is None:  # the first format did not say
+            calendar = calendar_of(calendar.index(times), "y") or calendar
         calendar = known.setdefault(calendar, calendar)
-        instances.append(Instance(tuple(name), v.T, calendar, int(p[0]), int(p[-1])))
-    return History(instances, pd.Index(state["columns"]), state["index_names"])
+        instances.append(Instance(tuple(name), table.T, calendar, int(times[0]), int(times[-1])))
+    return History(instances, pd.Index(columns), index_names)
 
 
 def encoded_horizon(fh: ForecastingHorizon) -> dict[str, Any]:
@@ -84,12 +103,19 @@ def encoded_horizon(fh: ForecastingHorizon) -> dict[str, Any]:
     }
 
 
-def decoded_horizon(state: dict[str, Any]) -> ForecastingHorizon:
+def decoded_horizon(state: StateReader) -> ForecastingHorizon:
     """Undo `encoded_horizon`."""
-    if "relative" in state:
-        return ForecastingHorizon(state["relative"], is_relative=True)
-    points = _decoded_calendar(state["kind"]).index(np.asarray(state["points"], np.int64))
-    return ForecastingHorizon(points, is_relative=state["is_relative"])
+    steps = state.items("relative" if "relative" in state else "points", int)
+    if not steps:
+        raise ValueError("a forecasting horizon has at least one step.")
+    if "kind" not in state:
+        state.finish()
+        return ForecastingHorizon(steps, is_relative=True)
+    points = np.asarray(steps, np.int64)
+    calendar = _decoded_calendar(state.anything("kind"))
+    is_relative = state.flag("is_relative")
+    state.finish()
+    return ForecastingHorizon(calendar.index(points), is_relative=is_relative)
 
 
 def plain_name(name: Any) -> Any:
@@ -118,13 +144,14 @@ def _encoded_calendar(calendar: Calendar) -> dict[str, Any]:
     }
 
 
-def _decoded_calendar(state: dict[str, Any]) -> Calendar:
-    kind = "Index" if state["class"] == "RangeIndex" else state["class"]
-    if kind not in KINDS:
-        raise ValueError(f"there is no time index {kind!r}.")
-    unit = state.get("unit")
-    if unit not in (UNITS if kind in KINDS[:2] else (None,)):
-        raise ValueError(f"there is no unit of time {unit!r}.")
-    return Calendar(
-        kind, decoded_offset(state.get("freq")), unit, decoded_zone(state.get("zone"))
-    )
+def _decoded_calendar(state: Any) -> Calendar:
+    match state:
+        case {"class": "RangeIndex" | "Index"}:
+            return Calendar("Index")
+        case {"class": "PeriodIndex", "freq": str(freq)}:
+            return Calendar("PeriodIndex", decoded_offset(freq))
+        case {"class": "DatetimeIndex", "unit": unit, "freq": freq, "zone": zone} if unit in UNITS:
+            return Calendar("DatetimeIndex", decoded_offset(freq), unit, decoded_zone(zone))
+        case {"class": "TimedeltaIndex", "unit": unit, "freq": freq} if unit in UNITS:
+            return Calendar("TimedeltaIndex", decoded_offset(freq), unit)
+    raise ValueError(f"there is no time index {state!r:.80}.")
