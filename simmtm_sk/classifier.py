@@ -49,9 +49,9 @@ default="linear-probe"
         the linear probe; "from-scratch" is "fine-tune" without pre-training, the control that a
         gain of pre-training has to be measured against.
     head : {"auto", "ridge", "logistic", "spread"}, default="auto"
-        Kind of the linear probe. "spread" passes labels on to unlabelled series that resemble the
-        labelled ones, and is the ridge where all are labelled; "auto" decides by cross-validation,
-        and for "spread" where a class has one labelled series alone. See
+        Kind of the linear probe. "spread" is a ridge that unlabelled series take part in as far as
+        their neighbours confirm what it says of them, and the plain ridge where all are labelled.
+        "auto" is "spread" unless cross-validation speaks for the plain ridge. See
         `simmtm_sk.probing.classification_head`.
     unlabelled : label or None, default=None
         A value in ``y`` that marks series without a label, such as the -1 of
@@ -249,7 +249,7 @@ default="linear-probe"
             others = None
             if not known.all() and self.head in ("auto", "spread"):
                 others = self._embed(X[~known])
-            start = classification_head(E, target, self.head, dict(enumerate(weight)), others)
+            start = classification_head(E, target, self.head, weight[target], others)
         if start is not None and self.strategy == "linear-probe":
             self.head_ = start
         else:

@@ -1,4 +1,4 @@
-"""Linear heads on embeddings: solved exactly, penalty and kind chosen by cross-validation."""
+"""Linear heads on embeddings: solved exactly, penalty and kind chosen by left-out series."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
-from sklearn.linear_model import LogisticRegression, RidgeClassifierCV, RidgeCV
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.linear_model import LogisticRegression
 
 from .data.forecast_windows import subsample
+from .dual_ridge import DualRidge, LinearMap, left_vectors
+from .one_thread import one_thread
 from .spreading import SpreadingRidge
 
 Values = NDArray[np.float64]
 
 HEADS = ("auto", "ridge", "logistic", "spread")
-ALPHAS = np.logspace(-3, 3, 13)  # penalties of the ridge
-STRENGTHS = (0.01, 0.1, 1.0)  # C of the logistic regression, on standardised features
-MOST_FOR_LOGISTIC = 1000  # above, the ridge is as good and far faster
+FEWEST_PER_CLASS = 3  # labels; with fewer, one that is left out takes along too much of its class
+USUAL_PENALTY = 0.1  # of the ridge, where no left-out series can tell
+STRENGTH = 100.0  # C of the logistic regression, for features of mean squared length one
 MOST_UNLABELLED = 1500  # series that labels are spread to, evenly chosen
 
 
@@ -64,7 +64,7 @@ def classification_head(
     E: NDArray[Any],
     y: NDArray[np.int64],
     kind: str = "auto",
-    class_weight: dict[int, float] | str | None = None,
+    sample_weight: NDArray[Any] | None = None,
     unlabelled: NDArray[Any] | None = None,
 ) -> LinearHead:
     """Fit a head whose softmax are class probabilities.
@@ -76,60 +76,39 @@ def classification_head(
         Class numbers from 0, every class at least once, two classes at least.
     kind : {"auto", "ridge", "logistic", "spread"}, default="auto"
         "spread" is the ridge on labels that `simmtm_sk.spreading` has passed on to the unlabelled
-        series (the plain ridge, if there are none). "auto" takes the most accurate one in
-        stratified cross-validation; where a class has a single member, "spread"; where there are
-        more than `MOST_FOR_LOGISTIC` labelled series, the ridge.
-    class_weight : dict, "balanced" or None, default=None
-        As in scikit-learn, by class number.
+        series (the plain ridge, if there are none). "auto" decides between these two, see
+        `Spreading.pays`; "logistic" is never chosen, since it is nowhere ahead of the ridge by more
+        than chance.
+    sample_weight : ndarray, shape (n_series,), or None, default=None
+        Weights of the series, not all zero. One of weight zero is as if it were not there.
     unlabelled : ndarray, shape (n_unlabelled, n_features), or None, default=None
         Embeddings of series without a label.
 
     Returns
     -------
     LinearHead
-        One output for each class.
+        One output for each class. The same bits whatever the number of threads.
     """
-    everything = np.asarray(E, np.float64)
+    n_classes = int(y.max()) + 1
+    E, y, weights = _weighted(E, y, sample_weight)
+    others = E[:0]
     if unlabelled is not None and kind in ("auto", "spread"):
-        # they know how features vary better than a handful of labelled series
-        others = subsample(np.arange(len(unlabelled)), MOST_UNLABELLED)
-        everything = np.vstack([everything, unlabelled[others]])
-    center, std = standardization(everything)
-    everything = (everything - center) / std
-    # all penalties only see angles and lengths, so the span of the rows is all that matters:
-    # the same solution in far fewer dimensions
-    basis = None
-    if len(everything) < everything.shape[1]:
-        basis = np.linalg.qr(everything.T)[0]
-        everything = everything @ basis
-    Z, U = np.split(everything, [len(y)])
-    weights = compute_sample_weight(class_weight, y)
-    fewest = int(np.bincount(y).min())
-    folds = None
-    if fewest > 1:
-        folds = StratifiedKFold(min(5, fewest), shuffle=True, random_state=0)
-    if kind == "auto" and len(y) > MOST_FOR_LOGISTIC:
-        kind = "ridge"
-    spread_scores = None  # for labelled series, when they are left out
-    if len(U) and folds is not None and kind in ("auto", "spread"):
-        spread_scores = _cross_validated(
-            SpreadingRidge(U), Z, y, weights, folds, "decision_function"
-        )
-    if kind == "auto":
-        kind = "spread" if folds is None else _most_accurate(Z, y, weights, folds, spread_scores)
-    if kind == "logistic":
-        fitted = _logistic(Z, y, weights, folds)
-        coef, intercept = fitted.coef_, fitted.intercept_
-        if len(coef) == 1:  # scikit-learn has one output for two classes
-            coef, intercept = np.vstack([-coef, coef]) / 2, np.hstack([-intercept, intercept]) / 2
-    else:
-        if kind == "spread" and len(U):
-            coef, intercept, sharpness = _spread(Z, y, weights, U, spread_scores)
+        others = unlabelled[subsample(np.arange(len(unlabelled)), MOST_UNLABELLED)]
+    with one_thread():
+        # those without a label know how features vary better than a handful of labelled series
+        everything = np.vstack([E, others]).astype(np.float64)
+        center, std = standardization(everything)
+        everything = (everything - center) / std
+        Z = everything[: len(y)]
+        if kind == "logistic":
+            coef, intercept = _logistic(Z, y, weights)
+        elif len(others):
+            coef, intercept = _spread(everything, y, weights, n_classes, kind)
         else:
-            coef, intercept, left_out = _ridge(Z, _plus_minus(y), weights)
-            sharpness = _sharpness(left_out, smoothed_classes(y)[y], weights)
-        coef, intercept = sharpness * coef, sharpness * intercept
-    return LinearHead(center, std, coef if basis is None else coef @ basis.T, intercept)
+            ridge = _ridge(Z, _plus_minus(y, n_classes), weights)
+            factor = _sharpness(ridge.left_out, smoothed_classes(y)[y], weights)
+            coef, intercept = factor * ridge.coef, factor * ridge.intercept
+    return LinearHead(center, std, coef, intercept)
 
 
 def smoothed_classes(y: NDArray[np.int64]) -> Values:
@@ -160,36 +139,82 @@ def smoothed_classes(y: NDArray[np.int64]) -> Values:
     return np.where(np.eye(n_classes, dtype=bool), 1 - miss, miss / (n_classes - 1))
 
 
-def regression_head(E: NDArray[Any], y: NDArray[Any]) -> LinearHead:
+def regression_head(
+    E: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None = None
+) -> LinearHead:
     """Fit a ridge regression, its penalty chosen by leave-one-out cross-validation.
 
     Parameters
     ----------
     E : ndarray, shape (n_series, n_features)
     y : ndarray, shape (n_series,)
+        Of any unit.
+    sample_weight : ndarray, shape (n_series,), or None, default=None
+        As in `classification_head`.
 
     Returns
     -------
     LinearHead
-        With one output.
+        With one output. The same bits whatever the number of threads.
     """
-    center, std = standardization(E)
-    Z = (np.asarray(E, np.float64) - center) / std
-    coef, intercept, _ = _ridge(Z, np.asarray(y, np.float64)[:, None], None)
-    return LinearHead(center, std, coef, intercept)
+    E, y, weights = _weighted(E, y, sample_weight)
+    with one_thread():
+        center, std = standardization(E)
+        middle, unit = location_and_unit(y)
+        target = (y / unit - middle / unit)[:, None]
+        ridge = DualRidge((np.asarray(E, np.float64) - center) / std, target, weights).best()
+    return LinearHead(center, std, unit * ridge.coef, unit * ridge.intercept + middle)
 
 
-def _plus_minus(y: NDArray[np.int64]) -> Values:
-    return np.where(y[:, None] == np.arange(y.max() + 1), 1.0, -1.0)
+def location_and_unit(y: NDArray[Any]) -> tuple[float, float]:
+    """Return mean and standard deviation (1 if it is zero), whatever powers of ten ``y`` has."""
+    y = np.asarray(y, np.float64)
+    largest = float(np.abs(y).max()) or 1.0
+    middle, unit = largest * float((y / largest).mean()), largest * float((y / largest).std())
+    return middle, unit or 1.0
 
 
-def _ridge(Z: Values, targets: Values, weights: Values | None) -> tuple[Values, Values, Values]:
-    """Return coefficients, intercepts, and the prediction for every series when left out."""
-    ridge = RidgeCV(ALPHAS, scoring="neg_mean_squared_error", store_cv_results=True)
-    ridge.fit(Z, targets, sample_weight=weights)
-    best = int(np.flatnonzero(ridge.alpha_ == ALPHAS)[0])
-    left_out = ridge.cv_results_.reshape(*targets.shape, len(ALPHAS))[..., best]
-    return np.atleast_2d(ridge.coef_), np.atleast_1d(ridge.intercept_), left_out
+def _weighted(
+    E: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None
+) -> tuple[NDArray[Any], NDArray[Any], Values]:
+    """Return the series that have a weight, and their weights, one on average."""
+    if sample_weight is None:
+        return E, y, np.ones(len(y))
+    weights = np.asarray(sample_weight, np.float64)
+    kept = weights > 0
+    return E[kept], y[kept], weights[kept] / weights[kept].mean()
+
+
+def _plus_minus(y: NDArray[np.int64], n_classes: int) -> Values:
+    return np.where(y[:, None] == np.arange(n_classes), 1.0, -1.0)
+
+
+def _ridge(Z: Values, targets: Values, weights: Values) -> LinearMap:
+    ridge = DualRidge(Z, targets, weights)
+    if len(Z) < FEWEST_PER_CLASS * targets.shape[1]:
+        return ridge.solve(USUAL_PENALTY)
+    return ridge.best()
+
+
+def _spread(
+    everything: Values, y: NDArray[np.int64], weights: Values, n_classes: int, kind: str
+) -> tuple[Values, Values]:
+    """Return the map of the ridge on spread labels, or that of the plain one if that is better."""
+    ridge = _ridge(everything[: len(y)], _plus_minus(y, n_classes), weights)
+    spreading = SpreadingRidge(everything, y, weights, n_classes, ridge.penalty)
+    wanted = smoothed_classes(y)[y]
+    if len(y) < FEWEST_PER_CLASS * n_classes:  # labels that arrived are all there is to judge by
+        spread = spreading.solve()
+        factor = _sharpness(spread.scores, spread.arrived, np.ones(len(spread.scores)))
+        return factor * spread.coef, factor * spread.intercept
+    alone, left_out = spreading.left_out()
+    hits, hits_alone = (weights @ (scores.argmax(1) == y) for scores in (left_out, alone))
+    if kind == "auto" and hits < hits_alone:
+        factor = _sharpness(ridge.left_out, wanted, weights)
+        return factor * ridge.coef, factor * ridge.intercept
+    spread = spreading.solve()
+    factor = _sharpness(left_out, wanted, weights)
+    return factor * spread.coef, factor * spread.intercept
 
 
 def _sharpness(scores: Values, wanted: Values, weights: Values) -> float:
@@ -206,73 +231,17 @@ def _sharpness(scores: Values, wanted: Values, weights: Values) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-3, 4), method="bounded").x))
 
 
-def _most_accurate(
-    Z: Values,
-    y: NDArray[np.int64],
-    weights: Values,
-    folds: StratifiedKFold,
-    spread_scores: Values | None,
-) -> str:
-    """Compare the kinds on the same folds; the first wins ties."""
-    hits = {
-        "ridge": _hits(RidgeClassifierCV(ALPHAS), Z, y, weights, folds),
-        "logistic": max(_hits(candidate, Z, y, weights, folds) for candidate in _candidates()),
-    }
-    if spread_scores is not None:
-        # the one that also knows the other series is to be beaten
-        hits = {"spread": float(weights @ (spread_scores.argmax(1) == y))} | hits
-    return max(hits, key=lambda kind: hits[kind])
-
-
-def _spread(
-    Z: Values,
-    y: NDArray[np.int64],
-    weights: Values,
-    unlabelled: Values,
-    left_out: Values | None,
-) -> tuple[Values, Values, float]:
-    """Return coefficients, intercepts and sharpness of the ridge on spread labels."""
-    fitted = SpreadingRidge(unlabelled).fit(Z, y, sample_weight=weights)
-    if left_out is None:  # no label can be: the ones that arrived are all there is
-        scores = fitted.decision_function(unlabelled)
-        sharpness = _sharpness(scores, fitted.wanted_, np.ones(len(scores)))
-    else:
-        sharpness = _sharpness(left_out, smoothed_classes(y)[y], weights)
-    return fitted.ridge_.coef_, fitted.ridge_.intercept_, sharpness
-
-
-def _logistic(
-    Z: Values, y: NDArray[np.int64], weights: Values, folds: StratifiedKFold | None
-) -> LogisticRegression:
-    candidates = _candidates()
-    best = candidates[1]
-    if folds is not None:
-        best = max(candidates, key=lambda candidate: _hits(candidate, Z, y, weights, folds))
-    return best.fit(Z, y, sample_weight=weights)
-
-
-def _candidates() -> list[LogisticRegression]:
-    return [LogisticRegression(C=C, max_iter=2000) for C in STRENGTHS]
-
-
-def _hits(
-    classifier: Any, Z: Values, y: NDArray[np.int64], weights: Values, folds: StratifiedKFold
-) -> float:
-    """Return the weight of the series that are classified correctly when left out."""
-    predicted = _cross_validated(classifier, Z, y, weights, folds, "predict")
-    return float(weights @ (predicted == y))
-
-
-def _cross_validated(
-    classifier: Any,
-    Z: Values,
-    y: NDArray[np.int64],
-    weights: Values,
-    folds: StratifiedKFold,
-    method: str,
-) -> NDArray[Any]:
-    """Return what is predicted for every series when it is left out."""
-    result: NDArray[Any] = cross_val_predict(
-        classifier, Z, y, cv=folds, params={"sample_weight": weights}, method=method
-    )
-    return result
+def _logistic(Z: Values, y: NDArray[np.int64], weights: Values) -> tuple[Values, Values]:
+    """Fit in the span of the series, which has far fewer dimensions than there are features."""
+    center = np.average(Z, axis=0, weights=weights)
+    rows = Z - center
+    unit = np.sqrt(np.square(rows).sum() / len(Z)) or 1.0
+    vectors, squares = left_vectors(rows / unit)
+    lengths = np.sqrt(squares)
+    fitted = LogisticRegression(C=STRENGTH, max_iter=2000)
+    fitted.fit(vectors * lengths, y, sample_weight=weights)
+    coef = (fitted.coef_ / lengths) @ vectors.T @ rows / unit**2
+    intercept = fitted.intercept_
+    if len(coef) == 1:  # scikit-learn has one output for two classes
+        coef, intercept = np.vstack([-coef, coef]) / 2, np.hstack([-intercept, intercept]) / 2
+    return coef, intercept - coef @ center

@@ -159,9 +159,9 @@ def test_the_linear_probe_is_the_transformer_and_a_head(head):
     by_hand = small(random_state=estimator.transformer_.random_state).fit(X)
     assert same_weights(estimator.transformer_, by_hand)
     embedding = by_hand.transform(X.astype(np.float32))
-    expected = classification_head(embedding, kind, head, {0: 3.0, 1: 1.0}).probabilities(
-        by_hand.transform(X_NEW.astype(np.float32))
-    )
+    expected = classification_head(
+        embedding, kind, head, np.where(kind == 0, 3.0, 1.0)
+    ).probabilities(by_hand.transform(X_NEW.astype(np.float32)))
     np.testing.assert_allclose(estimator.predict_proba(X_NEW), expected, atol=2e-3)
     assert estimator.history_ == []
 
