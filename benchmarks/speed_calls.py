@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import torch
 from forecasting import load_series
-from speed_steps import FAMILIES, Steps, convolutions, gunpoint, random_walks
+from speed_steps import FAMILIES, EveryEpoch, Steps, convolutions, gunpoint, random_walks
 from turns import Case, Turns, answer_of
 
 from simmtm_sk import SimMTMTransformer
@@ -39,7 +39,7 @@ def finetuning_steps(transformer: SimMTMTransformer, channels: int, length: int,
         cross_entropy(torch.eye(2), torch.ones(2)),
         torch.empty(0, dtype=torch.long),
         steps.settings().plan,
-        on_epoch=lambda record: turns(record["seconds"] / per_turn),
+        monitor=EveryEpoch(turns, per_turn),
     )
 
 

@@ -21,9 +21,20 @@ from simmtm_sk import PatchEncoder, SimMTMTransformer
 from simmtm_sk.data import WindowDataset
 from simmtm_sk.datasets import load_dataset
 from simmtm_sk.nn.model import SimMTM
+from simmtm_sk.training.monitor import Monitor
 from simmtm_sk.training.pretraining import Pretraining, pretrain
 
 ENDLESS = 100_000  # epochs: a case runs until it is told to stop
+
+
+class EveryEpoch(Monitor):
+    """Ends a turn with every evaluation."""
+
+    def __init__(self, turns: Turns, per_turn: float) -> None:
+        self.turns, self.per_turn = turns, per_turn
+
+    def epochs_end(self, record: dict[str, float], n_epochs: int, n_run: int) -> bool:
+        return bool(self.turns(record["seconds"] / self.per_turn))
 
 
 class Sampled:
@@ -99,7 +110,7 @@ class Steps:
             self.network(),
             rows,
             self.settings(),
-            on_epoch=lambda record: turns(record["seconds"] / self.per_turn),
+            monitor=EveryEpoch(turns, self.per_turn),
         )
 
     def losses(self) -> Tensor:

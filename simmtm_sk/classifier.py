@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .data.labels import UNLABELLED, one_column, read_labels, refuse_one_hot
 from .data.saved_labels import decoded_labels, encoded_labels
-from .downstream import PretrainedEstimator, Values
+from .downstream import PretrainedEstimator, Values, followed
 from .encoders import ConvEncoder
 from .persistence import StateReader, TensorReader
 from .probing import HEADS, classification_head, smoothed_classes
@@ -235,6 +235,7 @@ default="linear-probe"
         self._is_fitted = True
         return self
 
+    @followed
     def _fit(self, X: Values, y: NDArray[np.int64]) -> SimMTMClassifier:
         known = y != UNLABELLED
         values, target = X[known], y[known]
@@ -242,6 +243,7 @@ default="linear-probe"
         seed = draw_seed(self.random_state)
         self.transformer_ = self._trained_transformer(X, seed)
         self.history_ = []
+        self._say(f"embedding {len(values)} series and fitting the head")
         features = self._features(values)
         E = features.joined().numpy()
         start = None

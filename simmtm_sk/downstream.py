@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import copy
+import functools
+import inspect
 import warnings
+from collections.abc import Callable
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.callback import AutoPropagatedCallback, with_callbacks
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
@@ -31,10 +35,12 @@ from .persistence import (
     load,
 )
 from .probing import LinearHead, standardization
+from .training.checkpoint import removed_together
 from .training.finetuning import Loss, finetune
 from .training.isolation import isolated_torch
-from .training.loop import format_record
+from .training.monitor import EstimatorMonitor
 from .training.plan import Plan
+from .training.runs import checkpoint_of, run_name
 from .training.settings import autocast_dtype, finetuning_epochs, resolve_device
 from .transformer import SimMTMTransformer
 
@@ -44,6 +50,28 @@ STRATEGIES = ("linear-probe", "fine-tune", "probe-then-fine-tune", "from-scratch
 # what fit has seen of the series
 _SEEN = ("n_channels_", "length_", "n_features_in_", "feature_names_in_")
 FEWEST_HELD_OUT = 10  # a smaller part would choose by chance
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def followed(fit: F) -> F:
+    """Let scikit-learn's callbacks follow a fit; its checkpoints go when it has ended."""
+    signature = inspect.signature(fit)
+
+    @functools.wraps(fit)
+    @with_callbacks
+    def followed_fit(self: Any, *args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(self, *args, **kwargs).arguments
+        data = {"estimator": self, "X": given.get("X"), "y": given.get("y")}
+        context = self._init_callback_context(max_subtasks=None)
+        context.call_on_fit_task_begin(**data)
+        with removed_together():
+            fitted = fit(self, *args, **kwargs)
+        context.call_on_fit_task_end(**data)
+        return fitted
+
+    return cast(F, followed_fit)
 
 
 class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
@@ -134,9 +162,37 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
             encoder.set_params(num_epochs=0)
         if not embeds:
             encoder.set_params(pooling=encoder._pooling().statistics or ("mean",))
-        encoder.set_callbacks(*getattr(self, "_skl_callbacks", []))
-        fitted: SimMTMTransformer = encoder.fit(values)
-        return fitted
+        return self._pretrained(encoder, values)
+
+    def _pretrained(self, transformer: SimMTMTransformer, values: Values) -> SimMTMTransformer:
+        """Fit a transformer of our own, which tells our callbacks and says as much as we do."""
+        verbose, callbacks = transformer.verbose, getattr(self, "_skl_callbacks", [])
+        transformer.verbose = max(verbose, self.verbose)
+        # scikit-learn hands down some callbacks by itself
+        own = [c for c in callbacks if not isinstance(c, AutoPropagatedCallback)]
+        transformer.set_callbacks(*own)
+        task = self._callback_fit_ctx.subcontext("pre-training")
+        with task.propagate_callback_context(transformer):
+            transformer.fit(values)
+        transformer.set_callbacks()
+        transformer.verbose = verbose
+        return transformer
+
+    def _monitor(self, plan: Plan) -> EstimatorMonitor:
+        """Return what fine-tuning is followed by."""
+        task = self._callback_fit_ctx.subcontext("fine-tuning", max_subtasks=plan.n_evaluations)
+        return EstimatorMonitor(self, task, "fine-tuning", self.verbose)
+
+    def _say(self, text: str) -> None:
+        """Print a line if asked to."""
+        if self.verbose:
+            print(f"[SimMTM] {text}")
+
+    def _checkpoint_dir(self) -> Path | None:
+        """Return where fine-tuning leaves its checkpoints: where pre-training does."""
+        given = getattr(self.transformer, "estimator", self.transformer)
+        folder = getattr(given, "checkpoint_dir", None)
+        return None if folder is None else Path(folder)
 
     def _plan(self, epochs: tuple[int, int], seed: int) -> Plan:
         """Return how to fine-tune; ``epochs`` are all, and those between evaluations."""
@@ -150,12 +206,6 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
             patience=self.patience,
             evaluate_every=epochs[1],
         )
-
-    def _show(self, record: dict[str, float]) -> bool:
-        """Print a record of fine-tuning if asked to; never stops it."""
-        if self.verbose:
-            print(f"[SimMTM] fine-tuning, {format_record(record)}")
-        return False
 
     # -- saving, see persistence.py ---------------------------------------------------------------
 
@@ -315,16 +365,25 @@ class PretrainedEstimator(TransformerUser):
             model.head.weight.copy_(torch.as_tensor(coef))
             model.head.bias.copy_(torch.as_tensor(bias))
 
+        extra = features.fixed.clone()  # was computed in inference mode
+        autocast = autocast_dtype(encoder.precision, device)
+        checkpoint = None
+        if self._checkpoint_dir() is not None:
+            network = model.state_dict(), model.statistics, model.all_layers, float(self.dropout)
+            data = values, encoder.max_length, extra, target, held_out
+            name = run_name(network, data, loss, plan, autocast)
+            checkpoint = checkpoint_of(self._checkpoint_dir(), name)
         self.history_, _ = finetune(
             model,
             rows,
-            features.fixed.clone(),  # was computed in inference mode
+            extra,
             target,
             loss,
             torch.as_tensor(held_out),
             plan,
-            autocast=autocast_dtype(encoder.precision, device),
-            on_epoch=self._show,
+            autocast=autocast,
+            checkpoint=checkpoint,
+            monitor=self._monitor(plan),
         )
         weight, bias = (p.detach().double().numpy() for p in model.head.parameters())
         return LinearHead(center, std, weight, bias)

@@ -18,7 +18,7 @@ from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from torch import Tensor
 
 from .data.forecast_windows import ForecastWindows, Index, observed_length
-from .downstream import STRATEGIES, TransformerUser, Values
+from .downstream import STRATEGIES, TransformerUser, Values, followed
 from .encoders import PatchEncoder
 from .interop.sktime_forecaster import SktimeForecasterBridge
 from .interop.timeline import (
@@ -220,6 +220,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
 
     # -- pre-training -----------------------------------------------------------------------------
 
+    @followed
     @torch_as_it_starts()
     def _pretrain(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> SimMTMForecaster:
         self._validate_params()
@@ -235,12 +236,13 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         else:  # go on from its weights
             continued = copy.deepcopy(last)
             continued.warm_start = True  # set_params would forget them
-            self.pretrained_ = continued.fit(values)
+            self.pretrained_ = self._pretrained(continued, values)
             self.pretrained_.warm_start = last.warm_start
         return self
 
     # -- fitting ----------------------------------------------------------------------------------
 
+    @followed
     @torch_as_it_starts()
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon) -> SimMTMForecaster:
         self._validate_params()
@@ -290,6 +292,9 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         task = Task(windows, series_std, train, held_out)
         if encoder is None:
             encoder = self._encoder(columns, context_length, seed)
+        self._say(f"choosing and fitting forecasts on {len(windows)} windows")
+        plan = self._plan(forecasting_epochs(self.num_epochs, len(train), self.batch_size), seed)
+        monitor = None if self.strategy == "linear-probe" else self._monitor(plan)
         fitted = fit_forecast(
             task,
             encoder.network_,
@@ -297,8 +302,9 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
             self.normalization,
             self.refit,
             float(self.dropout),
-            self._plan(forecasting_epochs(self.num_epochs, len(train), self.batch_size), seed),
-            self._show,
+            plan,
+            monitor,
+            self._checkpoint_dir(),
         )
         encoder.network_ = fitted.model.network
         self.transformer_ = encoder
@@ -351,6 +357,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         given = getattr(self.transformer, "estimator", self.transformer)
         return resolve_device(getattr(given, "device", "auto"))
 
+    @followed
     @torch_as_it_starts()
     def _update(
         self, y: pd.DataFrame, X: Any = None, update_params: bool = True

@@ -15,7 +15,7 @@ from sklearn.frozen import FrozenEstimator
 from sktime.regression.base import BaseRegressor
 
 from .data.labels import one_column, read_targets
-from .downstream import PretrainedEstimator, Values
+from .downstream import PretrainedEstimator, Values, followed
 from .encoders import ConvEncoder
 from .persistence import StateReader, TensorReader
 from .probing import LinearHead, regression_head
@@ -160,12 +160,14 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         self._is_fitted = True
         return self
 
+    @followed
     def _fit(self, X: Values, y: NDArray[np.float64]) -> SimMTMRegressor:
         known = ~np.isnan(y)
         values, y = X[known], y[known]
         seed = draw_seed(self.random_state)
         self.transformer_ = self._trained_transformer(X, seed)
         self.history_ = []
+        self._say(f"embedding {len(values)} series and fitting the head")
         features = self._features(values)
         E = features.joined().numpy()
         start = None

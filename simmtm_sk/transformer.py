@@ -35,7 +35,7 @@ from .nn.model import Objective, SimMTM
 from .nn.randomness import redirected
 from .persistence import SafeArtifactMixin, StateReader, TensorReader
 from .training.isolation import isolated_torch, torch_as_it_starts
-from .training.loop import format_record
+from .training.monitor import EstimatorMonitor
 from .training.plan import Plan
 from .training.pretraining import Pretraining
 from .training.runs import run
@@ -357,13 +357,6 @@ class SimMTMTransformer(
         context = self._init_callback_context(max_subtasks=settings.plan.n_evaluations)
         context.call_on_fit_task_begin(estimator=self, X=X)
 
-        def on_epoch(record: dict[str, float]) -> bool:
-            if self.verbose:
-                print(f"[SimMTM] {format_record(record)} of {settings.plan.n_epochs} epochs")
-            task = context.subcontext(task_name=f"epoch {record['epoch']}")
-            task.call_on_fit_task_begin(estimator=self, X=X)
-            return bool(task.call_on_fit_task_end(estimator=self, X=X))
-
         self.history_ = run(
             network,
             rows,
@@ -374,7 +367,7 @@ class SimMTMTransformer(
             memory=None if self.memory is None else check_memory(self.memory),
             checkpoint_dir=None if self.checkpoint_dir is None else Path(self.checkpoint_dir),
             compile=self.compile,
-            on_epoch=on_epoch,
+            monitor=EstimatorMonitor(self, context, "pre-training", self.verbose),
         )
         self.network_ = network
         self.embedding_ = embedding.fit(network, rows)

@@ -8,6 +8,7 @@ import torch
 
 from simmtm_sk import ConvEncoder, SimMTMTransformer
 from simmtm_sk.embedding import Pooling
+from simmtm_sk.training.monitor import Monitor
 
 X = np.random.default_rng(0).normal(size=(16, 2, 20)).cumsum(2)
 CONV = ConvEncoder(d_model=4, n_layers=2)
@@ -35,6 +36,16 @@ def statistics_of(estimator):
     """Which statistics of which layers, as fine-tuning takes them."""
     pooling = Pooling.of(estimator.pooling, estimator.layers)
     return pooling.statistics, pooling.all_layers
+
+
+class After(Monitor):
+    """Calls a function with the record of every evaluation; it may stop the training."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def epochs_end(self, record, n_epochs, n_run):
+        return self.function(record)
 
 
 def digest(estimator):

@@ -35,6 +35,8 @@ class ForecastWindows:
     series, origin : ndarray of int, shape (n_windows,)
         Which series each pair is from, and where its forecast begins; series by series, in time.
     lengths : ndarray of int, shape (n_series,)
+    content : Tensor, shape (n,)
+        All series, one after the other with gaps between them.
 
     Examples
     --------
@@ -61,6 +63,7 @@ class ForecastWindows:
         before, behind = np.full(context_length, np.nan), np.full(horizon, np.nan)
         padded = [part for one in series for part in (before, one, behind)]
         flat = torch.as_tensor(np.concatenate(padded).astype(np.float64), device=self.device)
+        self.content = flat
         self._contexts = flat.unfold(0, context_length, 1)
         self._targets = flat.unfold(0, horizon, 1)
         self._offset = np.r_[0, np.cumsum(self.lengths + context_length + horizon)[:-1]]

@@ -170,7 +170,7 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-_WAITING: ContextVar[list[Checkpoint] | None] = ContextVar("waiting", default=None)
+_WAITING: ContextVar[list[tuple[Checkpoint, bool]] | None] = ContextVar("waiting", default=None)
 
 
 @contextlib.contextmanager
@@ -182,19 +182,21 @@ def removed_together() -> Iterator[None]:
     if _WAITING.get() is not None:  # part of a larger whole
         yield
         return
-    token = _WAITING.set([])
+    runs: list[tuple[Checkpoint, bool]] = []
+    token = _WAITING.set(runs)
     try:
         yield
-        for checkpoint in _WAITING.get() or ():
-            checkpoint.remove()
     finally:
         _WAITING.reset(token)
+    if all(finished for _, finished in runs):
+        for checkpoint, _ in runs:
+            checkpoint.remove()
 
 
-def remove_when_finished(checkpoint: Checkpoint) -> None:
+def remove_when_finished(checkpoint: Checkpoint, finished: bool) -> None:
     """Remove the checkpoint of a finished run, or let `removed_together` do so."""
-    waiting = _WAITING.get()
-    if waiting is None:
+    runs = _WAITING.get()
+    if runs is not None:
+        runs.append((checkpoint, finished))
+    elif finished:
         checkpoint.remove()
-    else:
-        waiting.append(checkpoint)

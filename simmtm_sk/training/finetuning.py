@@ -10,9 +10,10 @@ from torch import Tensor
 
 from ..data import WindowDataset
 from ..nn.supervised import Supervised
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, remove_when_finished
 from .isolation import isolated_torch
 from .loop import History, train
+from .monitor import Monitor
 from .plan import Plan
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -51,7 +52,7 @@ def finetune(
     *,
     autocast: torch.dtype | None = None,
     checkpoint: Checkpoint | None = None,
-    on_epoch: Callable[[dict[str, float]], bool] | None = None,
+    monitor: Monitor | None = None,
 ) -> tuple[History, bool]:
     """Train ``model`` in place on labelled series and leave it on the CPU.
 
@@ -68,8 +69,10 @@ def finetune(
         ``loss(scores, target)`` returns a scalar.
     held_out : Tensor of int
         The series to choose the best epoch on; may be empty.
-    plan, checkpoint, on_epoch
+    plan, monitor
         As in `train`.
+    checkpoint : Checkpoint or None
+        Removed when the training has come to its end.
     autocast : torch.dtype or None
         Precision of the matrix products, None for float32.
 
@@ -114,7 +117,9 @@ def finetune(
             evaluate if len(valid_series) else None,
             device=device,
             checkpoint=checkpoint,
-            on_epoch=on_epoch,
+            monitor=monitor,
         )
     model.cpu()
+    if checkpoint is not None:
+        remove_when_finished(checkpoint, result[1])
     return result

@@ -70,7 +70,10 @@ class _CodeHasher(NumpyHasher):
             return tuple, ((str(obj.dtype), tuple(obj.shape), bits.numpy()),)
         if isinstance(obj, ModuleType):
             return tuple, ((obj.__name__, _text_of(obj.__name__)),)
-        if not isinstance(obj, FunctionType | type) or _is_versioned(obj.__module__):
+        if not isinstance(obj, FunctionType | type):
+            return NotImplemented
+        is_closure = "<locals>" in obj.__qualname__  # has no name that says it all
+        if _is_versioned(obj.__module__) and not is_closure:
             return NotImplemented
         description: tuple[Any, ...] = (obj.__module__, obj.__qualname__)
         if id(obj) not in self._entered:  # else it names itself, or has been described already

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -18,11 +18,14 @@ from ..nn.members import Combination
 from ..nn.micro_batches import dropout_probability
 from ..nn.model import SimMTM
 from ..nn.ridge import RidgeFit
+from .checkpoint import remove_when_finished
 from .closed_form import CRITERION, FEWEST_TRAINED, ClosedForm, best_baseline
 from .isolation import isolated_torch
 from .loop import History, train
+from .monitor import Monitor
 from .plan import Plan
 from .residuals import calibrated_errors
+from .runs import checkpoint_of, run_name
 from .task import Batch, Task
 
 MOST_EVALUATED = 4_096  # windows behind the choice of an epoch
@@ -71,7 +74,8 @@ def fit_forecast(
     refit: bool,
     dropout: float,
     plan: Plan,
-    on_epoch: Callable[[dict[str, float]], bool] | None = None,
+    monitor: Monitor | None = None,
+    checkpoint_dir: Path | None = None,
 ) -> Fitted[Forecast]:
     """Fit heads, and for all strategies but "linear-probe" the ``network`` with them.
 
@@ -96,8 +100,10 @@ def fit_forecast(
         Of the tokens, and inside the encoder, while training.
     plan : Plan
         Of fine-tuning.
-    on_epoch : callable or None
-        As in `train`.
+    monitor : Monitor or None
+        Of fine-tuning.
+    checkpoint_dir : Path or None
+        Where fine-tuning leaves its checkpoints.
     """
     windows = task.windows
     with isolated_torch(plan.seed):
@@ -121,13 +127,13 @@ def fit_forecast(
             case "probe-then-fine-tune":
                 choices |= {"token_scale": closed.token_scale}
                 closed.set_heads(closed.fit)
-                history = _improve(model, task, plan, on_epoch)
+                history = _improve(model, task, plan, monitor, checkpoint_dir)
             case _:
                 standardize_tokens(model, task)
                 # the mean of the context, or of the phase in it, whatever the normalisation
                 start = seasonal_mean(windows.context_length, windows.horizon, baseline.period or 1)
                 _start_at(model, start)
-                history, _ = finetune_forecast(model, task, plan, on_epoch)
+                history, _ = finetune_forecast(model, task, plan, monitor, checkpoint_dir)
                 share = network_share(model, task, closed.fit)
                 choices |= {"network_share": share}
                 _average(model, closed.fit, share, start)
@@ -149,7 +155,8 @@ def finetune_forecast(
     model: Forecast,
     task: Task,
     plan: Plan,
-    on_epoch: Callable[[dict[str, float]], bool] | None = None,
+    monitor: Monitor | None = None,
+    checkpoint_dir: Path | None = None,
 ) -> tuple[History, bool]:
     """Train encoder and token head in place, the best epoch chosen on held-out windows.
 
@@ -164,8 +171,12 @@ def finetune_forecast(
         batch = task.batch(task.train[index.cpu().numpy()], name)
         return {"total": _squared_error(model(batch.context), batch) / len(index)}
 
+    checkpoint = None
+    if checkpoint_dir is not None:
+        data = task.windows.content, task.train, task.held_out, task.series_std
+        checkpoint = checkpoint_of(checkpoint_dir, run_name(model.state_dict(), name, data, plan))
     with dropout_probability(model.network, model.dropout.p):
-        return train(
+        result = train(
             model,
             plan,
             len(task.train),
@@ -174,8 +185,12 @@ def finetune_forecast(
             if len(evaluated)
             else None,
             device=task.windows.device,
-            on_epoch=on_epoch,
+            checkpoint=checkpoint,
+            monitor=monitor,
         )
+    if checkpoint is not None:
+        remove_when_finished(checkpoint, result[1])
+    return result
 
 
 def held_out_error(model: Forecast, task: Task, index: Index) -> float:
@@ -198,7 +213,8 @@ def _improve(
     model: Forecast,
     task: Task,
     plan: Plan,
-    on_epoch: Callable[[dict[str, float]], bool] | None,
+    monitor: Monitor | None,
+    checkpoint_dir: Path | None,
 ) -> History:
     """Fine-tune with small steps, and go back to the start if no epoch was better than it."""
     evaluated = subsample(task.held_out, MOST_EVALUATED)
@@ -207,7 +223,7 @@ def _improve(
     start = copy.deepcopy(model.state_dict())
     error = held_out_error(model, task, evaluated)
     small = replace(plan, lr=SMALL_STEPS * plan.lr)
-    history, _ = finetune_forecast(model, task, small, on_epoch)
+    history, _ = finetune_forecast(model, task, small, monitor, checkpoint_dir)
     if held_out_error(model, task, evaluated) >= error:
         model.load_state_dict(start)
     return history

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from ..nn.randomness import own_dropout, own_randomness
 from .checkpoint import Checkpoint
 from .gradients import Losses, gradients
+from .monitor import Monitor
 from .plan import Plan
 
 History = list[dict[str, float]]
@@ -62,7 +63,7 @@ def train(
     *,
     device: torch.device,
     checkpoint: Checkpoint | None = None,
-    on_epoch: Callable[[dict[str, float]], bool] | None = None,
+    monitor: Monitor | None = None,
 ) -> tuple[History, bool]:
     """Train ``model`` in place and return what happened.
 
@@ -82,8 +83,8 @@ def train(
     device : torch.device
     checkpoint : Checkpoint or None, default=None
         Written after every evaluation, and continued from if it is there.
-    on_epoch : callable or None, default=None
-        Called with each new record of the history; returning True stops the training.
+    monitor : Monitor or None, default=None
+        Is told of every step and evaluation, and may stop the training.
 
     Returns
     -------
@@ -92,7 +93,7 @@ def train(
         gradients before they are clipped, and share of the steps in which they were),
         "seconds", "train_<loss>" and "valid_<value>".
     complete : bool
-        False if ``on_epoch``, a KeyboardInterrupt or divergence ended the training before the plan.
+        False if ``monitor``, a KeyboardInterrupt or divergence ended the training before the plan.
 
     Raises
     ------
@@ -122,7 +123,8 @@ def train(
     try:
         while progress.epoch < plan.n_epochs and not plan.exhausted(progress.stale):
             started, before = time.perf_counter(), _copied(model)
-            record = _run_epochs(model, optimizer, plan, progress, n_rows, losses, device)
+            first = progress.epoch
+            record = _run_epochs(model, optimizer, plan, progress, n_rows, losses, device, monitor)
             if evaluate is None:
                 kept = before if history else None  # initial weights are not trained
             else:
@@ -135,7 +137,9 @@ def train(
             history.append(record)
             if checkpoint is not None:
                 checkpoint.save(_state(model, optimizer, progress, history, kept))
-            if on_epoch is not None and on_epoch(record):
+            if monitor is not None and monitor.epochs_end(
+                record, plan.n_epochs, progress.epoch - first
+            ):
                 complete = False
                 break
         final = None if evaluate is None else kept
@@ -211,16 +215,21 @@ def _run_epochs(
     n_rows: int,
     losses: Losses,
     device: torch.device,
+    monitor: Monitor | None,
 ) -> dict[str, float]:
     """Run all epochs up to the next evaluation; returns the means of the last one."""
     record: dict[str, float] = {}
-    first = progress.epoch
-    for _ in range(min(plan.evaluate_every, plan.n_epochs - first)):
+    first, last = progress.epoch, min(progress.epoch + plan.evaluate_every, plan.n_epochs)
+    if monitor is not None:
+        monitor.epochs_begin(model, last, (last - first) * -(-n_rows // plan.batch_size))
+    for _ in range(first, last):
         seed = plan.seed + progress.epoch
         torch.manual_seed(seed)  # for modules that draw from torch's own generator
         try:
             with own_randomness(seed), own_dropout(model):
-                record = _run_epoch(model, optimizer, plan, progress, n_rows, losses, device)
+                record = _run_epoch(
+                    model, optimizer, plan, progress, n_rows, losses, device, monitor
+                )
         except _DivergedError as diverged:
             diverged.in_first_step &= progress.epoch == first
             raise
@@ -241,6 +250,7 @@ def _run_epoch(
     n_rows: int,
     losses: Losses,
     device: torch.device,
+    monitor: Monitor | None,
 ) -> dict[str, float]:
     """One pass over the rows in random order; returns the mean of every loss."""
     model.train()
@@ -254,10 +264,14 @@ def _run_epoch(
     for lr, index in zip(rates, batches, strict=True):
         for group in optimizer.param_groups:
             group["lr"] = lr * group["share"]
+        if monitor is not None:
+            monitor.step_begin()
         terms = gradients(optimizer, progress, losses, index, generator)
         norm = nn.utils.clip_grad_norm_(model.parameters(), plan.max_grad_norm)
         optimizer.step()
         steps.append({**terms, "grad_norm": norm})
+        if monitor is not None:
+            monitor.step_end(terms)
     # the one time that anything is read from the device
     values = {k: torch.stack([step[k] for step in steps]).double().cpu() for k in steps[0]}
     total, norms = values["total"], values.pop("grad_norm")
@@ -277,9 +291,3 @@ def _run_epoch(
         "clipped_share": float(clipped.mean()),
         **means,
     }
-
-
-def format_record(record: dict[str, float]) -> str:
-    """One line for people."""
-    losses = (f"{k} {v:.4f}" for k, v in record.items() if k.startswith(("train_", "valid_")))
-    return f"epoch {record['epoch']:.0f}: {', '.join(losses)} ({record['seconds']:.1f} s)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from ..nn.randomness import redirected
 from .checkpoint import Checkpoint
 from .isolation import isolated_torch
 from .loop import History, train
+from .monitor import Monitor
 from .plan import Plan
 
 
@@ -88,7 +88,7 @@ def pretrain(
     *,
     compile: bool = False,
     checkpoint: Checkpoint | None = None,
-    on_epoch: Callable[[dict[str, float]], bool] | None = None,
+    monitor: Monitor | None = None,
 ) -> tuple[History, bool]:
     """Pre-train ``network`` in place on ``rows`` and leave it on the CPU.
 
@@ -132,7 +132,7 @@ def pretrain(
             evaluate if len(held_out) else None,
             device=device,
             checkpoint=checkpoint,
-            on_epoch=on_epoch,
+            monitor=monitor,
         )
     network.cpu()
     return result

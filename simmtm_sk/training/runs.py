@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from ..nn.model import SimMTM
 from .checkpoint import Checkpoint, DamagedError, packed, remove_when_finished, unpacked
 from .fingerprint import UnreliableError, fingerprint
 from .loop import History
+from .monitor import Monitor
 from .pretraining import Pretraining, pretrain
 
 
@@ -27,13 +27,13 @@ def run(
     memory: joblib.Memory | None = None,
     checkpoint_dir: Path | None = None,
     compile: bool = False,
-    on_epoch: Callable[[dict[str, float]], bool] | None = None,
+    monitor: Monitor | None = None,
 ) -> History:
     """Pre-train ``network`` in place, or take the weights of an equal run from the cache.
 
     Parameters
     ----------
-    network, rows, settings, compile, on_epoch
+    network, rows, settings, compile, monitor
         As in `pretrain`.
     values : ndarray, or tuple of it and the weights to start from
         The data behind ``rows``. Together with ``settings`` they name the run, so that another
@@ -58,7 +58,7 @@ def run(
     if memory is not None or checkpoint_dir is not None:
         name = run_name(settings, values)
     checkpoint = checkpoint_of(checkpoint_dir, name)
-    options = {"compile": compile, "checkpoint": checkpoint, "on_epoch": on_epoch}
+    options = {"compile": compile, "checkpoint": checkpoint, "monitor": monitor}
     arguments = (name, network, rows, settings, options)
     try:
         if memory is None or name is None:
@@ -66,9 +66,11 @@ def run(
         else:
             history = _from_cache(memory, arguments)
     except _UnfinishedError as unfinished:
+        if checkpoint is not None:
+            remove_when_finished(checkpoint, finished=False)
         return unfinished.history
     if checkpoint is not None:
-        remove_when_finished(checkpoint)
+        remove_when_finished(checkpoint, finished=True)
     return history
 
 

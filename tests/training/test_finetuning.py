@@ -14,7 +14,7 @@ from simmtm_sk.data import WindowDataset
 from simmtm_sk.nn.supervised import Supervised
 from simmtm_sk.training.finetuning import cross_entropy, finetune, squared_error
 from simmtm_sk.training.plan import Plan
-from tests.small import LEARNED, fixed, statistics_of
+from tests.small import LEARNED, After, fixed, statistics_of
 
 
 def waves(n=24, seed=0):
@@ -71,7 +71,7 @@ def plan(**changes):
 
 def run(model, transformer, values=X, target=y, held_out=NOBODY, loss=None, **changes):
     rows = WindowDataset(values, changes.pop("max_length", None))
-    options = {k: changes.pop(k) for k in ("on_epoch",) if k in changes}
+    options = {k: changes.pop(k) for k in ("monitor",) if k in changes}
     extra = fixed(transformer, values)
     loss = cross_entropy(CERTAIN, torch.ones(2)) if loss is None else loss
     return finetune(model, rows, extra, target, loss, held_out, plan(**changes), **options)
@@ -181,7 +181,7 @@ def test_the_best_weights_are_restored(transformer):
         return False
 
     history, _ = run(
-        model, transformer, target=target, held_out=held_out, n_epochs=10, on_epoch=on_epoch
+        model, transformer, target=target, held_out=held_out, n_epochs=10, monitor=After(on_epoch)
     )
     criteria = [record["valid_criterion"] for record in history]
     best = int(np.argmin(criteria))
@@ -253,7 +253,7 @@ def test_a_callback_stops_it(transformer):
         seen.append(record["epoch"])
         return len(seen) == 2
 
-    history, complete = run(model_of(transformer), transformer, on_epoch=on_epoch)
+    history, complete = run(model_of(transformer), transformer, monitor=After(on_epoch))
     assert seen == [1, 2]
     assert len(history) == 2
     assert not complete

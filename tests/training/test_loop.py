@@ -9,8 +9,10 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 from simmtm_sk.training.checkpoint import Checkpoint
-from simmtm_sk.training.loop import format_record, train
+from simmtm_sk.training.loop import train
+from simmtm_sk.training.monitor import Monitor
 from simmtm_sk.training.plan import Plan
+from tests.small import After
 
 CPU = torch.device("cpu")
 
@@ -26,6 +28,26 @@ class Point(nn.Module):
     def __init__(self, start=0.0, n=1):
         super().__init__()
         self.x = nn.Parameter(torch.full((n,), start))
+
+
+class Listener(Monitor):
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def epochs_begin(self, model, last, n_steps):
+        self.told.append(("epochs", last, n_steps))
+
+    def step_begin(self):
+        self.told.append("step")
+
+    def step_end(self, losses):
+        self.told.append(losses["total"])
+
+    def epochs_end(self, record, n_epochs, n_run):
+        self.told.append(("end", record["epoch"], n_epochs, n_run))
+        return False
 
 
 def pull(model, to=1.0):
@@ -208,18 +230,36 @@ def test_without_evaluation_the_last_weights_stay():
         seen.append(model.x.item())
         return False
 
-    train(model, plan(), 8, pull(model), device=CPU, on_epoch=on_epoch)
+    train(model, plan(), 8, pull(model), device=CPU, monitor=After(on_epoch))
     assert model.x.item() == seen[-1]
     assert len(seen) == 6
 
 
-def test_on_epoch_stops_the_training():
+def test_a_monitor_stops_the_training():
     model = Point()
     history, complete = train(
-        model, plan(), 8, pull(model), device=CPU, on_epoch=lambda record: record["epoch"] == 2
+        model,
+        plan(),
+        8,
+        pull(model),
+        device=CPU,
+        monitor=After(lambda record: record["epoch"] == 2),
     )
     assert [record["epoch"] for record in history] == [1, 2]
     assert not complete
+
+
+def test_a_monitor_is_told_of_every_step_and_evaluation():
+    """Steps have losses on the device, which nobody has to read."""
+    model, monitor = Point(), Listener()
+    train(model, plan(n_epochs=3, evaluate_every=2), 8, pull(model), device=CPU, monitor=monitor)
+    losses = [told for told in monitor.told if isinstance(told, torch.Tensor)]
+    assert len(losses) == 6
+    assert not any(loss.requires_grad for loss in losses)
+    order = ["loss" if isinstance(told, torch.Tensor) else told for told in monitor.told]
+    steps = ["step", "loss"]
+    first = [("epochs", 2, 4), *steps * 4, ("end", 2, 3, 2)]
+    assert order == [*first, ("epochs", 3, 2), *steps * 2, ("end", 3, 3, 1)]
 
 
 def test_history_is_json():
@@ -229,9 +269,6 @@ def test_history_is_json():
     names = {"epoch", "lr", "grad_norm", "clipped_share", "seconds", "train_total"}
     names.add("valid_criterion")
     assert all(set(record) == names for record in history)
-    assert format_record({**history[0], "train_total": 0.25}).startswith(
-        "epoch 1: train_total 0.2500, valid_criterion 0.0000 ("
-    )
 
 
 def test_zero_epochs_train_nothing():
@@ -286,7 +323,9 @@ def test_ctrl_c_without_evaluations_leaves_the_weights_of_the_last_whole_epoch()
         return False
 
     with pytest.warns(UserWarning, match="interrupted in epoch 4 of 6"):
-        train(model, plan(), 8, interrupted_after(7, pull(model)), device=CPU, on_epoch=on_epoch)
+        train(
+            model, plan(), 8, interrupted_after(7, pull(model)), device=CPU, monitor=After(on_epoch)
+        )
     assert model.x.item() == seen[-1]
 
 
@@ -341,7 +380,7 @@ def test_divergence_without_evaluations_goes_back_to_weights_that_were_trained_f
         return False
 
     with pytest.warns(ConvergenceWarning, match=f"step {call + 1} of 12"):
-        train(model, plan(), 8, spoiled(pull(model), call), device=CPU, on_epoch=on_epoch)
+        train(model, plan(), 8, spoiled(pull(model), call), device=CPU, monitor=After(on_epoch))
     assert model.x.item() == seen[kept]
 
 
@@ -400,7 +439,7 @@ def test_a_resumed_run_diverges_like_an_uninterrupted_one(tmp_path):
         call = 8
         if resumed:
             stop = lambda record: record["epoch"] == 4  # noqa: E731
-            train(model, plan(), 8, pull(model), on_epoch=stop, **options)
+            train(model, plan(), 8, pull(model), monitor=After(stop), **options)
             call = 0
         with pytest.warns(ConvergenceWarning, match="step 9 of 12"):
             train(model, plan(), 8, spoiled(pull(model), call), **options)
@@ -501,13 +540,13 @@ def test_a_finished_run_is_only_read(tmp_path):
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path):
-    """Unlike one that stopped early of itself: ``on_epoch`` and Ctrl-C are not the plan's end."""
+    """Unlike one that stopped early of itself: a monitor and Ctrl-C are not the plan's end."""
     whole = Point()
     history, _ = train(whole, plan(), 8, pull(whole), device=CPU)
     file, model = tmp_path / "run.pt", Point()
     stop = lambda record: record["epoch"] == 2  # noqa: E731
     options = {"device": CPU, "checkpoint": Checkpoint(file)}
-    assert not train(model, plan(), 8, pull(model), on_epoch=stop, **options)[1]
+    assert not train(model, plan(), 8, pull(model), monitor=After(stop), **options)[1]
     with pytest.warns(UserWarning, match="interrupted in epoch 5 of 6"):
         assert not train(model, plan(), 8, interrupted_after(5, pull(model)), **options)[1]
     again = Point()

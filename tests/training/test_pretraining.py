@@ -12,6 +12,7 @@ from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.nn.model import Objective
 from simmtm_sk.training.plan import Plan
 from simmtm_sk.training.pretraining import Pretraining, pretrain, split_rows
+from tests.small import After
 
 X = np.random.default_rng(0).normal(size=(24, 1, 16)).cumsum(2)
 
@@ -159,7 +160,7 @@ def test_the_result_says_whether_training_came_to_its_end():
     for stop_after, complete in ((2, False), (9, True)):
         network = settings().network(1, 16)
         stop = lambda record, n=stop_after: record["epoch"] == n  # noqa: E731
-        history, ended = pretrain(network, WindowDataset(X), settings(), on_epoch=stop)
+        history, ended = pretrain(network, WindowDataset(X), settings(), monitor=After(stop))
         assert ended is complete
         assert history[-1]["epoch"] == min(stop_after, 3)
 
