@@ -259,6 +259,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         columns = _columns(seen)
         fitted: Fitted[Forecast] | Fitted[Combination]
         if self.strategy == "combination":
+            self._say(f"fitting and weighing simple forecasts of {len(columns)} series")
             fitted = fit_combination(
                 columns,
                 context_length,
