@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,16 +21,10 @@ from torch import Tensor
 from .data.forecast_windows import ForecastWindows, Index, observed_length
 from .downstream import STRATEGIES, TransformerUser, Values, followed
 from .encoders import PatchEncoder
+from .interop.history import History, matched_columns
+from .interop.horizon import Steps, forecast_frame, horizon_steps
 from .interop.sktime_forecaster import SktimeForecasterBridge
-from .interop.timeline import (
-    Instance,
-    decoded_frame,
-    encoded_frame,
-    extended,
-    forecast_frame,
-    horizon_steps,
-    instances,
-)
+from .interop.stored_history import decoded_history, encoded_history
 from .nn.forecast import NORMALIZATIONS, Forecast
 from .nn.members import Combination
 from .persistence import StateReader, TensorReader
@@ -225,9 +220,8 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     def _pretrain(self, y: pd.DataFrame, X: Any = None, fh: Any = None) -> SimMTMForecaster:
         self._validate_params()
         seed = draw_seed(self.random_state)
-        seen = instances(y)
-        context_length = self._resolved_context(seen, 1)
-        values = pretraining_windows(_columns(seen), context_length)
+        seen = History.of(y, self._given_freq)
+        values = pretraining_windows(seen.series, self._resolved_context(seen, 1))
         last = getattr(self, "pretrained_", None)
         if last is None and self._is_frozen():
             last = copy.deepcopy(self._template(values))
@@ -246,17 +240,16 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     @torch_as_it_starts()
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon) -> SimMTMForecaster:
         self._validate_params()
-        self._learn(y, fh, None)
+        self._learn(History.of(y, self._given_freq), fh, None)
         return self
 
     def _learn(
-        self, y: pd.DataFrame, fh: ForecastingHorizon, encoder: SimMTMTransformer | None
+        self, seen: History, fh: ForecastingHorizon, encoder: SimMTMTransformer | None
     ) -> None:
-        """Fit to ``y``, with an encoder of our own that has learned already, or a new one."""
-        seen = instances(y)
+        """Fit to what was seen, with an encoder that has learned already, or a new one."""
         horizon = self._horizon(seen, fh)
         context_length = self._resolved_context(seen, horizon)
-        columns = _columns(seen)
+        columns = seen.series
         fitted: Fitted[Forecast] | Fitted[Combination]
         if self.strategy == "combination":
             self._say(f"fitting and weighing simple forecasts of {len(columns)} series")
@@ -276,11 +269,11 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         self._series_std = fitted.series_std
         self.residuals_ = fitted.residuals.numpy()
         self._residual_series = fitted.residual_series
-        self._cur_y = y
+        self._seen = seen
 
     def _by_encoder(
         self,
-        columns: list[Values],
+        columns: Sequence[Values],
         context_length: int,
         horizon: int,
         encoder: SimMTMTransformer | None,
@@ -315,7 +308,9 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         """Return the windows to learn from and those to choose on."""
         return windows.split(float(self.validation_fraction))
 
-    def _encoder(self, columns: list[Values], context_length: int, seed: int) -> SimMTMTransformer:
+    def _encoder(
+        self, columns: Sequence[Values], context_length: int, seed: int
+    ) -> SimMTMTransformer:
         """Return an encoder to start from, of our own."""
         if self.strategy != "from-scratch" and hasattr(self, "pretrained_"):
             return copy.deepcopy(self.pretrained_)
@@ -327,8 +322,8 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     def _default_transformer(self, values: Values) -> SimMTMTransformer:
         return default_transformer(values.shape[2])
 
-    def _resolved_context(self, seen: list[Instance], horizon: int) -> int:
-        lengths = [instance.values.shape[1] for instance in seen]
+    def _resolved_context(self, seen: History, horizon: int) -> int:
+        lengths = [instance.values.shape[1] for instance in seen.instances]
         encoder = getattr(self.transformer, "encoder", None)
         patch_length = encoder.patch_length if isinstance(encoder, PatchEncoder) else 1
         context_length = self.context_length
@@ -343,10 +338,10 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
             )
         return int(context_length)
 
-    def _horizon(self, seen: list[Instance], fh: ForecastingHorizon) -> int:
+    def _horizon(self, seen: History, fh: ForecastingHorizon) -> int:
         """Return the number of steps to learn; an error if there is nothing to learn from."""
         horizon = int(self._steps(seen, fh).max())
-        longest = max(instance.values.shape[1] for instance in seen)
+        longest = max(instance.values.shape[1] for instance in seen.instances)
         if longest < horizon + 2:
             raise ValueError(
                 f"y is too short: to forecast {horizon} step(s) ahead, at least one series must "
@@ -363,41 +358,35 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     def _update(
         self, y: pd.DataFrame, X: Any = None, update_params: bool = True
     ) -> SimMTMForecaster:
-        merged = extended(self._cur_y, y, self.cutoff)
-        seen = instances(merged)
-        if len(seen) * len(merged.columns) != len(self._series_std):
-            raise ValueError(
-                "update needs the instances that the forecaster was fitted on; to forecast "
-                "others, fit again (what `pretrain` has learned is kept)."
-            )
+        seen = self._seen.extended(y, self._y_mtype_last_seen)
         if update_params:
-            self._learn(merged, self.fh, getattr(self, "transformer_", None))
-        self._cur_y = merged
+            self._learn(seen, self.fh, getattr(self, "transformer_", None))
+        self._saw(seen)
         return self
 
     # -- forecasting ------------------------------------------------------------------------------
 
     @torch_as_it_starts()
     def _predict(self, fh: ForecastingHorizon, X: Any) -> pd.DataFrame:
-        seen = instances(self._cur_y)
-        blocks = self._blocks(self._forecast_from_end(seen).values, fh, seen)
-        return forecast_frame(blocks, seen, fh, self._cur_y.columns, self._cur_y.index.names)
+        steps = self._steps(self._seen, fh)
+        blocks = self._blocks(self._forecast_from_end().values, steps)
+        return forecast_frame(blocks, self._seen, steps, self._seen.columns)
 
     @torch_as_it_starts()
     def _predict_quantiles(
         self, fh: ForecastingHorizon, X: Any, alpha: list[float]
     ) -> pd.DataFrame:
-        seen = instances(self._cur_y)
-        forecast = self._forecast_from_end(seen)
+        steps = self._steps(self._seen, fh)
+        forecast = self._forecast_from_end()
         errors = column_quantiles(
             self.residuals_, self._residual_series, len(forecast.values), alpha
         )
         quantiles = forecast.values + errors * forecast.unit
-        blocks = [self._blocks(level, fh, seen) for level in quantiles]
+        blocks = [self._blocks(level, steps) for level in quantiles]
         # a column's quantiles stand side by side
         table = np.stack(blocks, -1).reshape(*blocks[0].shape[:2], -1)
         columns = self._get_columns("predict_quantiles", alpha=alpha)
-        return forecast_frame(table, seen, fh, columns, self._cur_y.index.names)
+        return forecast_frame(table, self._seen, steps, columns)
 
     @torch_as_it_starts()
     def predict_rolling(
@@ -437,20 +426,19 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         (2, 3, 1)
         """
         self.check_is_fitted()
-        values = pd.DataFrame(y).to_numpy(np.float64).T
-        if len(values) != len(self._cur_y.columns):
+        frame = pd.DataFrame(y)
+        known = self._seen.columns
+        if len(frame.columns) != len(known):
             raise ValueError(
-                f"y has {len(values)} column(s), but the forecaster was fitted on "
-                f"{len(self._cur_y.columns)}."
+                f"y has {len(frame.columns)} column(s), but the forecaster was fitted on "
+                f"{len(known)}."
             )
-        names = list(self._cur_y.columns)
-        if isinstance(y, pd.DataFrame) and len(names) > 1 and list(y.columns) != names:
-            raise ValueError(
-                f"y has the columns {list(y.columns)}, but the forecaster was fitted on {names}."
-            )
+        unnamed = len(known) == 1 or not isinstance(y, pd.DataFrame)
+        places = matched_columns(known, frame.columns, unnamed)
+        values = frame.iloc[:, places].to_numpy(np.float64).T
         if np.isinf(values).any():
             raise ValueError("y contains infinity; values must be finite, or NaN.")
-        if self._cur_y.index.nlevels > 1:
+        if self._seen.is_panel:
             raise ValueError("predict_rolling takes single series; this forecaster has a panel.")
         windows = ForecastWindows(
             list(values), self.forecast_.context_length, self.horizon_, self._device()
@@ -467,13 +455,13 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         last = pd.DataFrame(values.T).ffill().to_numpy()[origin - 1, series]
         std = self._series_std[series]
         forecast = roll_out(self.forecast_, windows, series, origin, std, last)
-        (steps,) = self._steps(instances(self._cur_y), self.fh) - 1
+        (steps,) = self._steps(self._seen, self.fh) - 1
         rolled = forecast.values[:, steps].reshape(-1, n_columns, len(steps))
         return rolled.transpose(0, 2, 1)
 
-    def _forecast_from_end(self, seen: list[Instance]) -> Rollout:
+    def _forecast_from_end(self) -> Rollout:
         """Forecast every column of every instance from its end."""
-        columns = _columns(seen)
+        columns = self._seen.series
         context_length = self.forecast_.context_length
         contexts = [column[-context_length:] for column in columns]
         windows = ForecastWindows(contexts, context_length, self.horizon_, self._device())
@@ -481,16 +469,13 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         series = np.arange(len(columns))
         return roll_out(self.forecast_, windows, series, windows.lengths, self._series_std, last)
 
-    def _blocks(
-        self, forecast: NDArray[np.float64], fh: ForecastingHorizon, seen: list[Instance]
-    ) -> NDArray[np.float64]:
+    def _blocks(self, forecast: NDArray[np.float64], steps: Steps) -> NDArray[np.float64]:
         """Rearrange (n_instances * n_columns, horizon) as (n_instances, n_steps, n_columns)."""
-        steps = self._steps(seen, fh) - 1
-        by_instance = forecast.reshape(len(seen), -1, self.horizon_)
-        chosen: NDArray[np.float64] = np.take_along_axis(by_instance, steps[:, None], 2)
+        by_instance = forecast.reshape(len(steps), -1, self.horizon_)
+        chosen: NDArray[np.float64] = np.take_along_axis(by_instance, steps[:, None] - 1, 2)
         return chosen.transpose(0, 2, 1)
 
-    def _steps(self, seen: list[Instance], fh: ForecastingHorizon) -> NDArray[np.intp]:
+    def _steps(self, seen: History, fh: ForecastingHorizon) -> Steps:
         """Return the steps that each instance is from the points of ``fh``."""
         steps = horizon_steps(fh, seen)
         if steps.min() < 1:
@@ -508,7 +493,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
 
     def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         transformers, tensors = self._transformers_state()
-        frame, frame_tensors = encoded_frame(self._cur_y)
+        history, history_tensors = encoded_history(self._seen)
         heads = {
             name: value
             for name, value in self.forecast_.state_dict().items()
@@ -519,7 +504,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
             "horizon_": self.horizon_,
             "history_": self.history_,
             "encoders": transformers,
-            "y": frame,
+            "y": history,
             **self._sktime_state(),
         }
         if isinstance(self.forecast_, Combination):  # its weights say what its choices are
@@ -527,7 +512,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         else:
             state["choices_"] = self.choices_
         tensors |= {f"forecast.{name}": value for name, value in heads.items()}
-        tensors |= {f"y.{name}": value for name, value in frame_tensors.items()}
+        tensors |= {f"y.{name}": value for name, value in history_tensors.items()}
         tensors["residuals"] = torch.as_tensor(self.residuals_)
         tensors["residual_series"] = torch.as_tensor(self._residual_series)
         tensors["series_std"] = torch.as_tensor(self._series_std)
@@ -538,8 +523,8 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         self.context_length_ = state.integer("context_length_", 2)
         self.horizon_ = state.integer("horizon_", 1)
         self.history_ = state.records("history_")
-        self._cur_y = decoded_frame(state.inner("y"), tensors.under("y."))
-        n_series = len(_columns(instances(self._cur_y)))
+        self._seen = decoded_history(state.inner("y"), tensors.under("y."))
+        n_series = len(self._seen.series)
         heads = tensors.under("forecast.")
         if "members" in state:
             members = state.items("members", dict)
@@ -558,7 +543,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
             "residual_series", (n_errors,), torch.int64, low=0, high=n_series - 1
         ).numpy()
         self._series_std = tensors.take("series_std", (n_series,)).numpy()
-        self._restore_sktime_state(state, self._cur_y)
+        self._restore_sktime_state(state, self._seen)
 
     def _restored_forecast(self, tensors: TensorReader) -> Forecast:
         """Build the heads when they are known to have the sizes of the tensors that there are."""
@@ -607,8 +592,3 @@ def default_transformer(context_length: int) -> SimMTMTransformer:
         mask_length=float(patch_length),
         batch_size=96,
     )
-
-
-def _columns(seen: list[Instance]) -> list[Values]:
-    """Return every column of every instance as a series, instance by instance."""
-    return [column for instance in seen for column in instance.values]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import pandas as pd
 from sktime.datatypes import MTYPE_REGISTER
+from sktime.forecasting.base import ForecastingHorizon
+from sktime.utils.validation.forecasting import check_fh
 
 from ..persistence import StateReader
-from .timeline import PLAIN, decoded_horizon, encoded_horizon, plain_name
+from .history import COMPLEX, History
+from .rows import in_time_order
+from .stored_history import PLAIN, decoded_horizon, encoded_horizon, plain_name
 
 
 class SktimeForecasterBridge:
@@ -20,6 +25,10 @@ class SktimeForecasterBridge:
     # sktime would keep a copy of y, which the forecaster does on its own, and warn that it will not
     # one day (deprecated in sktime 1.2)
     _config: ClassVar[dict[str, Any]] = {"remember_data": False}
+
+    _fh: ForecastingHorizon | None
+    _seen: History
+    _given_freq: Any = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,6 +70,45 @@ class SktimeForecasterBridge:
         """
         return list(object.__dir__(self))
 
+    def _check_X_y(  # noqa: N802  (sktime's name)
+        self, X: Any = None, y: Any = None, **options: Any
+    ) -> Any:
+        """Put rows in order of time before sktime looks at them, which refuses any other.
+
+        It would convert complex numbers to real ones, too, and forget the frequency of a list of
+        frames.
+        """
+        y = in_time_order(np.asarray(y) if is_list_of_numbers(y) else y)
+        if isinstance(y, np.ndarray) and np.iscomplexobj(y):
+            raise TypeError(COMPLEX)
+        if y is not None:
+            self._given_freq = common_freq(y)
+        base: Any = super()
+        return base._check_X_y(X=X, y=y, **options)
+
+    def _check_fh(self, fh: Any, pred_int: bool = False) -> ForecastingHorizon:
+        """Check that ``fh`` is a horizon, and the one of `fit`.
+
+        sktime would count its steps in periods, which know neither holidays nor time zones and take
+        04:59 for 04:00; `horizon_steps` does that instead, against the calendar of ``y``.
+        """
+        fitted = bool(getattr(self, "is_fitted", False))
+        if fh is None and not fitted:
+            raise ValueError(
+                f"The forecasting horizon `fh` must be passed to `fit` of {type(self).__name__}, "
+                "but none was found."
+            )
+        if fh is not None:
+            fh = check_fh(fh)
+            if fitted and self._fh is not None and not same_horizon(fh, self._fh):
+                raise ValueError(
+                    "A different forecasting horizon `fh` has been provided from the one seen in "
+                    "`fit`. To change it, fit the forecaster again."
+                )
+            self._fh = self._fh if fitted and self._fh is not None else fh
+        assert self._fh is not None
+        return self._fh
+
     def update(self, y: Any, X: Any = None, update_params: bool = True) -> Self:
         """Take in new time points, and learn from them if asked to; what fails changes nothing.
 
@@ -71,6 +119,7 @@ class SktimeForecasterBridge:
         y : as in `fit`
             The columns seen in `fit`, and no other instances. Time points already known are
             replaced; what lies behind the end of ``y`` is forgotten; gaps are missing values.
+            Arrays, which have no time points, continue what has been seen.
         X : None
             Ignored.
         update_params : bool, default=True
@@ -109,13 +158,20 @@ class SktimeForecasterBridge:
             "name": forecaster._converter_store_y.get("name"),
         }
 
-    def _restore_sktime_state(self, state: StateReader, y: pd.DataFrame) -> None:
-        """Undo `_sktime_state`; ``y`` is what was seen last."""
+    def _saw(self, seen: History) -> None:
+        """Remember what was seen; sktime takes the end of an array for that of everything."""
         forecaster: Any = self
-        forecaster._set_cutoff_from_y(y)
+        self._seen = seen
+        forecaster._set_cutoff(seen.cutoff)
+        forecaster._y_metadata["feature_names"] = list(seen.columns)
+
+    def _restore_sktime_state(self, state: StateReader, seen: History) -> None:
+        """Undo `_sktime_state`."""
+        forecaster: Any = self
+        forecaster._set_cutoff(seen.cutoff)
         forecaster._fh = decoded_horizon(state.inner("fh"))
         mtype = state.text("mtype", {name for name, *_ in MTYPE_REGISTER})
-        names = state.items("feature_names", *PLAIN, length=len(y.columns))
+        names = state.items("feature_names", *PLAIN, length=len(seen.columns))
         forecaster._y_metadata = {"mtype": mtype, "feature_names": names}
         forecaster._y_mtype_last_seen = mtype
         name = state.scalar("name")
@@ -124,3 +180,22 @@ class SktimeForecasterBridge:
         if hasattr(self, "pretrained_"):
             forecaster._pretrained_attrs = ["pretrained_"]
         forecaster._is_fitted = True
+
+
+def is_list_of_numbers(y: Any) -> bool:
+    """Whether it is a series given as a plain list."""
+    return isinstance(y, list) and len(y) > 0 and all(np.isscalar(value) for value in y)
+
+
+def common_freq(y: Any) -> Any:
+    """Return the frequency that all frames of a list have, or None."""
+    if not isinstance(y, list) or not all(isinstance(frame, pd.DataFrame) for frame in y):
+        return None
+    first, *others = (getattr(frame.index, "freq", None) for frame in y)
+    return first if all(freq == first for freq in others) else None
+
+
+def same_horizon(one: ForecastingHorizon, other: ForecastingHorizon) -> bool:
+    """Whether two horizons have the same points."""
+    a, b = one.to_pandas(), other.to_pandas()
+    return one.is_relative == other.is_relative and len(a) == len(b) and bool((a == b).all())
