@@ -25,11 +25,11 @@ from .interop.history import History, matched_columns
 from .interop.horizon import Steps, forecast_frame, horizon_steps
 from .interop.sktime_forecaster import SktimeForecasterBridge
 from .interop.stored_history import decoded_history, encoded_history
+from .nn.combination import Combination
 from .nn.forecast import NORMALIZATIONS, Forecast
-from .nn.members import Combination
 from .persistence import StateReader, TensorReader
 from .persistence.combinations import members_state, restored_combination
-from .training.combination import fit_combination
+from .training.combination import ENCODER_STRATEGY, fit_combination, pays_for_encoder
 from .training.contexts import pretraining_windows, training_part, training_std
 from .training.forecasting import Fitted, fit_forecast
 from .training.isolation import isolated_torch, torch_as_it_starts
@@ -43,22 +43,28 @@ LONGEST_CONTEXT = 336
 
 
 class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, BaseEstimator):
-    """Forecast time series with a pre-trained encoder, all steps of the horizon at once.
+    """Forecast time series by simple forecasts and a pre-trained encoder, all steps at once.
 
-    One model serves all columns and all instances of a panel: every column is a series of its own,
-    and a forecast is made from its last ``context_length`` points. It is linear in these points
-    (a ridge regression, solved exactly) and in what a SimMTM encoder makes of them. The encoder
-    learns without any forecasting task, from the series of `fit`, or before that from a panel in
-    `pretrain`.
+    One model serves all columns and all instances of a panel: every column is a series of its own.
+    By default, a forecast is the weighted mean of ridge regressions on windows of different
+    lengths, of seasonal profiles and, where it makes them better, of a forecast by a SimMTM
+    encoder. All but the encoder is solved exactly, in seconds. The encoder learns without any
+    forecasting task, from the series of `fit`, or before that from a panel in `pretrain`.
 
     Parameters
     ----------
     transformer : SimMTMTransformer, FrozenEstimator, str or Path, default=None
         The encoder. None, or an unfitted transformer: pre-trained on windows of the series in
-        `fit`, or by `pretrain`. A fitted one in a `sklearn.frozen.FrozenEstimator`, or the path of
+        `fit` (by a "combination" only if these are long), or by `pretrain`. A fitted one in a `sklearn.frozen.FrozenEstimator`, or the path of
         a saved one: used as it is, or where the strategy trains on from. None stands for a
         `PatchEncoder` with masks on whole patches.
-    strategy : str, default="linear-probe"
+    strategy : str, default="combination"
+        * "combination": members are ridges on the window and on a longer one at coarser resolution,
+          following the level or not, of all series and of each; profiles of the last 3 to 28
+          periods of a season found in the series, or the last value where there is none; and a
+          linear probe of the encoder. Their weights, by step, are those of the smallest error at
+          rolling origins, shrunken, see `simmtm_sk.training.weights`. The others are the encoder
+          alone:
         * "fine-tune": encoder and head are trained; the forecast is a weighted mean of theirs and
           of the ridge on the window, with weights chosen on held-out windows.
         * "linear-probe": the encoder stays as it is; one ridge on window and representations.
@@ -66,7 +72,8 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
           if no epoch is better on held-out windows.
         * "from-scratch": as "fine-tune", from the encoder's initial weights; the control.
     context_length : int >= 2 or "auto", default="auto"
-        Points that a forecast is made from. "auto" is a third of what the shortest series has
+        Points of the window that a forecast is made from; profiles and the long ridges of a
+        combination look back further. "auto" is a third of what the shortest series has
         beyond the horizon, from 8 (or the encoder's ``patch_length``) to 336.
     normalization : {"auto", "last", "mean", "standard"}, default="auto"
         What is taken off a context before, and put back after: its last value, its mean, or its
@@ -88,7 +95,9 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         before the head.
     validation_fraction : float in [0, 1), default=0.2
         Share of every series, at its end, that choices are made on: normalisation, season, drift,
-        penalty, epoch, weights; intervals are calibrated on it, too.
+        penalty, epoch, weights; intervals are calibrated on it, too. A combination takes weights
+        and intervals from origins before that part, also, with members fitted to what lies before
+        them.
     patience : int >= 1 or None, default=3
         Evaluations without improvement after which fine-tuning stops.
     refit : bool, default=True
@@ -103,19 +112,21 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     pretrained_ : SimMTMTransformer
         The encoder that `pretrain` has learned; only there after it.
     transformer_ : SimMTMTransformer
-        The encoder in use, fine-tuned if the strategy says so.
-    forecast_ : simmtm_sk.nn.forecast.Forecast
-        Encoder and heads as one network, on the CPU.
+        The encoder in use, fine-tuned if the strategy says so; not there where a combination has
+        none.
+    forecast_ : simmtm_sk.nn.combination.Combination or simmtm_sk.nn.forecast.Forecast
+        The forecast as a module, on the CPU.
     context_length_, horizon_ : int
-        Points of a context; steps up to the last one of ``fh``.
+        Points of the window; steps up to the last one of ``fh``.
     choices_ : dict
-        What the held-out windows decided: "normalization", "period" and "drift" of the forecast
+        Of a combination "weights", a dict of member and weight for every block of steps. Otherwise
+        what the held-out windows decided: "normalization", "period" and "drift" of the forecast
         that the ridge goes out from, see `simmtm_sk.training.closed_form.Baseline`; "penalty";
         "token_scale" or "network_share", how much the encoder counts.
     history_ : list of dict
-        Records of fine-tuning; empty for "linear-probe".
+        Records of fine-tuning; empty where there is none.
     residuals_ : ndarray, shape (n, horizon)
-        Errors on held-out windows behind intervals, in units between the standard deviations of
+        Errors on held-out windows, or at rolling origins, behind intervals, in units between the standard deviations of
         context and series; larger than they were where the windows are few, see
         `simmtm_sk.training.residuals.widening`.
 
@@ -129,8 +140,8 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     therefore searches, pipelines and `evaluate`. A search over parameters of the transformer
     pre-trains anew for each candidate.
 
-    *Missing values* take part neither in what the encoder sees nor in targets; in the window they
-    are filled with the value before. *Constant contexts* are continued as they are; where a whole
+    *Missing values* take part neither in what the encoder sees nor in its targets; members of a
+    combination see them interpolated, other ridges filled with the value before. *Constant contexts* are continued as they are; where a whole
     context is missing, so is the last value before it.
 
     *Short series*: the longest one must have two points more than ``fh`` has steps. A context that
@@ -143,9 +154,11 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     >>> from simmtm_sk import SimMTMForecaster
     >>> from sktime.datasets import load_airline
     >>> y = load_airline()
-    >>> forecaster = SimMTMForecaster(strategy="linear-probe", random_state=0)
-    >>> forecaster.fit(y[:132], fh=range(1, 13)).predict().shape
+    >>> forecaster = SimMTMForecaster().fit(y[:132], fh=range(1, 13))
+    >>> forecaster.predict().shape
     (12,)
+    >>> list(forecaster.choices_["weights"]["1"])[:3]
+    ['ridge 40', 'ridge 40 to the mean', 'profile 3 x 12']
     """
 
     _tags: ClassVar[dict[str, Any]] = {
@@ -181,7 +194,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         self,
         *,
         transformer: SimMTMTransformer | FrozenEstimator | str | Path | None = None,
-        strategy: str = "linear-probe",
+        strategy: str = "combination",
         context_length: int | str = "auto",
         normalization: str = "auto",
         num_epochs: int | str = "auto",
@@ -250,19 +263,17 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         horizon = self._horizon(seen, fh)
         context_length = self._resolved_context(seen, horizon)
         columns = seen.series
+        seed = draw_seed(self.random_state)
         fitted: Fitted[Forecast] | Fitted[Combination]
         if self.strategy == "combination":
             self._say(f"fitting and weighing simple forecasts of {len(columns)} series")
-            fitted = fit_combination(
-                columns,
-                context_length,
-                horizon,
-                float(self.validation_fraction),
-                self.refit,
-                self._device(),
-            )
+            fitted = self._combined(columns, context_length, horizon, encoder, seed)
         else:
-            fitted = self._by_encoder(columns, context_length, horizon, encoder)
+            if encoder is None:
+                encoder = self._encoder(columns, context_length, seed)
+            fitted = self._by_encoder(columns, context_length, horizon, encoder, seed)
+            encoder.network_ = fitted.model.network
+            self.transformer_ = encoder
         self.forecast_ = fitted.model
         self.context_length_, self.horizon_ = context_length, horizon
         self.choices_, self.history_ = fitted.choices, fitted.history
@@ -271,38 +282,64 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         self._residual_series = fitted.residual_series
         self._seen = seen
 
-    def _by_encoder(
+    def _combined(
         self,
         columns: Sequence[Values],
         context_length: int,
         horizon: int,
         encoder: SimMTMTransformer | None,
+        seed: int,
+    ) -> Fitted[Combination]:
+        """Fit a combination, with an encoder if there is one or the series can pay for it."""
+        given = self._is_frozen() or hasattr(self, "pretrained_")
+        train = [training_part(column, float(self.validation_fraction)) for column in columns]
+        if encoder is None and (given or pays_for_encoder(train)):
+            encoder = self._encoder(columns, context_length, seed)
+
+        def fit_encoder() -> Forecast:
+            assert encoder is not None
+            return self._by_encoder(columns, context_length, horizon, encoder, seed).model
+
+        fitted = fit_combination(
+            columns,
+            context_length,
+            horizon,
+            float(self.validation_fraction),
+            self.refit,
+            self._device(),
+            None if encoder is None else fit_encoder,
+        )
+        if encoder is not None and (given or fitted.model.encoder is not None):
+            self.transformer_ = encoder
+        return fitted
+
+    def _by_encoder(
+        self,
+        columns: Sequence[Values],
+        context_length: int,
+        horizon: int,
+        encoder: SimMTMTransformer,
+        seed: int,
     ) -> Fitted[Forecast]:
-        """Fit a forecast on an encoder, of which ``transformer_`` takes note."""
-        seed = draw_seed(self.random_state)
+        """Fit a forecast on an encoder."""
         windows = ForecastWindows(columns, context_length, horizon, self._device())
         train, held_out = self._split(windows)
         series_std = training_std(columns, self.validation_fraction if len(held_out) else 0.0)
-        task = Task(windows, series_std, train, held_out)
-        if encoder is None:
-            encoder = self._encoder(columns, context_length, seed)
+        strategy = ENCODER_STRATEGY if self.strategy == "combination" else self.strategy
         self._say(f"choosing and fitting forecasts on {len(windows)} windows")
         plan = self._plan(forecasting_epochs(self.num_epochs, len(train), self.batch_size), seed)
-        monitor = None if self.strategy == "linear-probe" else self._monitor(plan)
-        fitted = fit_forecast(
-            task,
+        monitor = None if strategy == "linear-probe" else self._monitor(plan)
+        return fit_forecast(
+            Task(windows, series_std, train, held_out),
             encoder.network_,
-            self.strategy,
+            strategy,
             self.normalization,
-            self.refit,
+            self.refit and strategy == self.strategy,
             float(self.dropout),
             plan,
             monitor,
             self._checkpoint_dir(),
         )
-        encoder.network_ = fitted.model.network
-        self.transformer_ = encoder
-        return fitted
 
     def _split(self, windows: ForecastWindows) -> tuple[Index, Index]:
         """Return the windows to learn from and those to choose on."""
@@ -421,7 +458,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         >>> from simmtm_sk import SimMTMForecaster
         >>> from sktime.datasets import load_airline
         >>> y = load_airline()
-        >>> forecaster = SimMTMForecaster(strategy="linear-probe", random_state=0)
+        >>> forecaster = SimMTMForecaster()
         >>> forecaster.fit(y[:100], fh=[1, 2, 3]).predict_rolling(y, origins=[100, 101]).shape
         (2, 3, 1)
         """
@@ -497,7 +534,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         heads = {
             name: value
             for name, value in self.forecast_.state_dict().items()
-            if not name.startswith("network.")
+            if "network." not in name  # it is among the transformers
         }
         state = {
             "context_length_": self.context_length_,
@@ -508,7 +545,9 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
             **self._sktime_state(),
         }
         if isinstance(self.forecast_, Combination):  # its weights say what its choices are
+            encoder = self.forecast_.encoder
             state["members"] = members_state(self.forecast_)
+            state["encoder_normalization"] = None if encoder is None else encoder.normalization
         else:
             state["choices_"] = self.choices_
         tensors |= {f"forecast.{name}": value for name, value in heads.items()}
@@ -527,14 +566,18 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         n_series = len(self._seen.series)
         heads = tensors.under("forecast.")
         if "members" in state:
+            normalization = state.scalar("encoder_normalization")
+            encoder = None
+            if normalization is not None:
+                encoder = self._restored_forecast(heads.under("encoder."), normalization)
             members = state.items("members", dict)
             self.forecast_ = restored_combination(
-                members, heads, self.horizon_, n_series, self.context_length_
+                members, heads, self.horizon_, n_series, self.context_length_, encoder
             )
             self.choices_ = {"weights": self.forecast_.weights_by_step()}
         else:
             self.choices_ = state.scalars("choices_")
-            self.forecast_ = self._restored_forecast(heads)
+            self.forecast_ = self._restored_forecast(heads, self.choices_.get("normalization"))
         self.residuals_ = tensors.take(
             "residuals", (None, self.horizon_), torch.float32, missing=True
         ).numpy()
@@ -545,12 +588,13 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         self._series_std = tensors.take("series_std", (n_series,)).numpy()
         self._restore_sktime_state(state, self._seen)
 
-    def _restored_forecast(self, tensors: TensorReader) -> Forecast:
+    def _restored_forecast(self, tensors: TensorReader, normalization: Any) -> Forecast:
         """Build the heads when they are known to have the sizes of the tensors that there are."""
         tensors.check_shape("window_head.weight", (self.horizon_, self.context_length_))
-        normalization = self.choices_.get("normalization")
         if normalization not in NORMALIZATIONS:
-            raise ValueError(f"choices_ must name one of {NORMALIZATIONS}, got {normalization!r}.")
+            raise ValueError(
+                f"normalization must be one of {NORMALIZATIONS}, got {normalization!r}."
+            )
         with isolated_torch(0):
             forecast = Forecast(
                 self.transformer_.network_, self.context_length_, self.horizon_, normalization, 0.0

@@ -3,15 +3,16 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.frozen import FrozenEstimator
 from sktime.datasets import load_airline
 
-from simmtm_sk import SimMTMForecaster, load
+from simmtm_sk import PatchEncoder, SimMTMForecaster, SimMTMTransformer, load
 
 MONTHS = np.arange(1, 13)
 
 
 def forecaster(**params):
-    return SimMTMForecaster(**{"strategy": "combination", "random_state": 0, **params})
+    return SimMTMForecaster(**{"random_state": 0, **params})
 
 
 def hours(n_columns=2, length=400, seed=0):
@@ -86,6 +87,56 @@ def test_update_learns_from_the_new_points():
     y = hours()
     fitted = forecaster().fit(y[:300], fh=MONTHS).update(y[300:])
     pd.testing.assert_frame_equal(fitted.predict(), forecaster().fit(y, fh=MONTHS).predict())
+
+
+def chaos(length=1_200):
+    """The logistic map: the next value is a parabola of the last, and no line of any."""
+    values = np.full(length, 0.3)
+    for step in range(1, length):
+        values[step] = 3.9 * values[step - 1] * (1 - values[step - 1])
+    return values
+
+
+def encoder():
+    """An encoder that is as it was initialised."""
+    patches = PatchEncoder(patch_length=2, d_model=16, n_layers=1, n_heads=1, d_feedforward=32)
+    made = SimMTMTransformer(
+        encoder=patches, masking="patch", num_epochs=0, projection_dim=4, random_state=0
+    )
+    return FrozenEstimator(made.fit(np.random.default_rng(0).normal(size=(20, 1, 8))))
+
+
+def test_encoder_counts_where_it_is_of_use(tmp_path):
+    y = chaos()
+    fitted = forecaster(transformer=encoder(), context_length=8).fit(y[:1000], fh=[1])
+    assert fitted.choices_["weights"]["1"]["encoder"] > 0.9
+    assert fitted.transformer_.network_ is fitted.forecast_.encoder.network
+    origins = np.arange(1000, 1200 - 1)
+    squares = [
+        np.square(made.predict_rolling(y, origins).ravel() - y[1000:-1]).mean()
+        for made in (fitted, forecaster(context_length=8).fit(y[:1000], fh=[1]))
+    ]
+    assert squares[0] < 0.2 * squares[1]
+    again = load(fitted.save(tmp_path / "model"))
+    np.testing.assert_array_equal(again.predict(), fitted.predict())
+    assert again.choices_ == fitted.choices_
+
+
+def test_encoder_does_no_harm_where_it_is_of_no_use():
+    y = hours(length=900)
+    origins = np.arange(600, 900 - 12)
+    target = np.stack([y.to_numpy()[origin : origin + 12] for origin in origins])
+    squares = [
+        np.square(made.fit(y[:600], fh=MONTHS).predict_rolling(y, origins) - target).mean()
+        for made in (forecaster(transformer=encoder()), forecaster())
+    ]
+    assert squares[0] < 1.01 * squares[1]
+
+
+def test_nothing_is_pretrained_for_a_short_series():
+    untrained = SimMTMTransformer(num_epochs=1)
+    fitted = forecaster(transformer=untrained).fit(hours(), fh=MONTHS)
+    assert not hasattr(fitted, "transformer_")
 
 
 def test_no_chance():

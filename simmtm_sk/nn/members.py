@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -232,64 +231,3 @@ class Member:
                 return SeasonalProfile(self.period, self.n_periods, horizon, self.level_share)
             case _:
                 return LastValue(horizon)
-
-
-class Combination(nn.Module):
-    """A weighted mean of members, weights by step of the horizon.
-
-    Parameters
-    ----------
-    members : sequence of Member
-    horizon, n_series : int
-    look_back : int
-        Points whose standard deviation is the unit of errors.
-    """
-
-    center: Tensor
-    scale: Tensor
-    weights: Tensor
-
-    def __init__(
-        self, members: Sequence[Member], horizon: int, n_series: int, look_back: int
-    ) -> None:
-        super().__init__()
-        self.specs, self.horizon, self.look_back = list(members), horizon, look_back
-        self.context_length = max(look_back, *(member.length for member in members))
-        self.members = nn.ModuleList([member.build(horizon) for member in members])
-        self.register_buffer("center", torch.zeros(n_series, dtype=torch.float64))
-        self.register_buffer("scale", torch.ones(n_series, dtype=torch.float64))
-        equal = torch.full((len(members), horizon), 1 / len(members), dtype=torch.float64)
-        self.register_buffer("weights", equal)
-
-    def weights_by_step(self) -> dict[str, dict[str, float]]:
-        """Return the weight of every member, by the steps that share it."""
-        described: dict[str, dict[str, float]] = {}
-        changes = (self.weights[:, 1:] != self.weights[:, :-1]).any(0).nonzero()[:, 0] + 1
-        edges = [0, *changes.tolist(), self.horizon]
-        for start, end in itertools.pairwise(edges):
-            steps = str(end) if end - start == 1 else f"{start + 1}-{end}"
-            weights = self.weights[:, start].tolist()
-            described[steps] = {
-                member.name: round(weight, 4)
-                for member, weight in zip(self.specs, weights, strict=True)
-            }
-        return described
-
-    def forecasts(self, values: Tensor, series: Tensor) -> Tensor:
-        """Return the forecast of every member in units of the series, (n_members, n, horizon).
-
-        Parameters
-        ----------
-        values : Tensor of float64, shape (n, context_length)
-            NaN = missing.
-        series : Tensor of int, shape (n,)
-            Which series each context is of.
-        """
-        unit = self.scale[series, None]
-        context = context_of((values - self.center[series, None]) / unit, series)
-        return torch.stack([member(context) for member in self.members])
-
-    def predict(self, values: Tensor, series: Tensor) -> Tensor:
-        """Return forecasts in the unit of the values, (n, context_length) -> (n, horizon)."""
-        mean = torch.einsum("mh,mnh->nh", self.weights, self.forecasts(values, series))
-        return mean * self.scale[series, None] + self.center[series, None]

@@ -124,10 +124,10 @@ def _block_errors(fit: RidgeFit, blocks: list[Moments]) -> Tensor:
     return torch.stack([block.sum_of_squares(fit.coef, fit.intercept) for block in blocks])
 
 
-def clearly_best(errors: dict[Choice, Tensor]) -> Choice:
+def clearly_best(errors: dict[Choice, Tensor], margin: float = MARGIN) -> Choice:
     """Return the first choice, unless the best one is clearly better.
 
-    That is, by more than `MARGIN` and by more than the standard error of the mean difference over
+    That is, by more than ``margin`` and by more than the standard error of the mean difference over
     blocks of time. Held-out windows overlap, so that even many of them say little; smaller
     differences between parts of a series often turn round in the next part.
 
@@ -135,6 +135,8 @@ def clearly_best(errors: dict[Choice, Tensor]) -> Choice:
     ----------
     errors : dict
         By choice, the sums of squared errors in all blocks, (n_blocks,).
+    margin : float, default=0.02
+        Share of the error.
 
     Examples
     --------
@@ -149,7 +151,7 @@ def clearly_best(errors: dict[Choice, Tensor]) -> Choice:
     gain = (errors[first] - errors[best]) / errors[first].mean()
     if len(gain) < 2:
         return first
-    return best if float(gain.mean()) > max(MARGIN, float(gain.std()) / len(gain) ** 0.5) else first
+    return best if float(gain.mean()) > max(margin, float(gain.std()) / len(gain) ** 0.5) else first
 
 
 class ClosedForm:

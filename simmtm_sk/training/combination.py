@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,20 @@ import torch
 from numpy.typing import NDArray
 
 from ..data.forecast_windows import ForecastWindows, observed_length, training_length
-from ..nn.members import Combination
+from ..nn.combination import Combination
+from ..nn.forecast import Forecast
+from .closed_form import clearly_best
 from .forecasting import Fitted
 from .members import choose_members, panel_of, solve_ridges
-from .rolling import roll, rolling_residuals
+from .rolling import HELD_OUT, Rolling, forecast_errors, roll, rolling_residuals
+from .task import N_BLOCKS
 from .weights import combination_weights
+
+ENCODER_STRATEGY = "linear-probe"  # how the encoder's forecast is fitted
+POINTS_FOR_ENCODER = 150_000  # of all training parts, below which an encoder has nothing to add
+SHORTEST_FOR_ENCODER = 20_000  # points of a series, on average
+ENCODER_SHRINKAGE = 0.1  # as that of members' weights
+ENCODER_MARGIN = 0.01  # share of the error that an encoder must save
 
 
 def fit_combination(
@@ -24,6 +33,7 @@ def fit_combination(
     held_out: float,
     refit: bool,
     device: torch.device,
+    fit_encoder: Callable[[], Forecast] | None = None,
 ) -> Fitted[Combination]:
     """Fit members and their weights.
 
@@ -40,6 +50,9 @@ def fit_combination(
     refit : bool
         Fit members to the whole series when weights are known.
     device : torch.device
+    fit_encoder : callable or None, default=None
+        Returns the forecast of an encoder, fitted to the training part. It counts if it makes the
+        combination clearly better on the held-out part.
     """
     ends = np.array([observed_length(values) for values in series])
     train = np.array([training_length(end, held_out) for end in ends])
@@ -52,8 +65,39 @@ def fit_combination(
         rolling = roll(combination, panel, windows)
         fold = torch.as_tensor(rolling.fold, device=device)
         combination.weights = combination_weights(rolling.errors, fold)
+        if fit_encoder is not None and (rolling.fold == HELD_OUT).any():
+            _add_encoder(combination, rolling, windows, fit_encoder())
         residuals, residual_series = rolling_residuals(combination, rolling, windows)
         solve_ridges(combination, panel, panel.lengths if refit else panel.train)
     choices = {"weights": combination.weights_by_step()}
     std = panel.scale.cpu().numpy().copy()
     return Fitted(combination.cpu(), std, residuals, residual_series, choices, [])
+
+
+def pays_for_encoder(train: Sequence[NDArray[np.floating[Any]]]) -> bool:
+    """Return whether training parts are long enough, and many enough, to pre-train an encoder."""
+    points = sum(len(values) for values in train)
+    return points > POINTS_FOR_ENCODER and points > SHORTEST_FOR_ENCODER * len(train)
+
+
+def _add_encoder(
+    combination: Combination, rolling: Rolling, windows: ForecastWindows, encoder: Forecast
+) -> None:
+    """Let an encoder's forecast count as much as the held-out part says, if it says so clearly."""
+    held_out = rolling.fold == HELD_OUT
+    series, origin = rolling.series[held_out], rolling.origin[held_out]
+    mean = torch.einsum("mh,mnh->nh", combination.weights, rolling.errors[:, held_out].double())
+    encoder = encoder.to(windows.device)
+    errors = forecast_errors(combination, encoder, windows, series, origin)
+    both = torch.stack([mean, errors])
+    one_fold = torch.zeros(len(series), dtype=torch.int64)
+    share = combination_weights(both, one_fold, ENCODER_SHRINKAGE)[1]
+    combined = torch.lerp(mean, errors, share)
+    blocks = np.arange(len(series)) * N_BLOCKS // max(1, len(series))
+    by_time = np.argsort(origin, kind="stable")
+    squares = {
+        kind: torch.stack([values[by_time[blocks == i]].square().sum() for i in range(N_BLOCKS)])
+        for kind, values in (("without", mean), ("with", combined))
+    }
+    if clearly_best(squares, ENCODER_MARGIN) == "with":
+        combination.encoder, combination.encoder_share = encoder, share

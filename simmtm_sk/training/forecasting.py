@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.forecast_windows import Index, subsample
+from ..nn.combination import Combination
 from ..nn.forecast import NORMALIZATIONS, Forecast, seasonal_mean
-from ..nn.members import Combination
 from ..nn.micro_batches import dropout_probability
 from ..nn.model import SimMTM
 from ..nn.ridge import RidgeFit

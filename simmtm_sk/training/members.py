@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.forecast_windows import observed_length
-from ..nn.members import Combination, Member, WindowRidge
+from ..nn.combination import Combination
+from ..nn.members import Member, WindowRidge
 from ..nn.normalization import interpolated
 from ..nn.window_moments import window_moments
 from .seasons import find_periods

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from ..data.forecast_windows import ForecastWindows, Index, subsample
-from ..nn.forecast import carried_forward
-from ..nn.members import Combination
+from ..nn.combination import Combination
+from ..nn.forecast import Forecast, carried_forward
 from ..nn.normalization import visible_statistics
 from .members import FEWEST_WINDOWS, FIRST_CUT, Panel, solve_ridges
 from .residuals import MOST_RESIDUALS, calibrated, error_unit
 
 CUTS = (FIRST_CUT, 0.55, 0.7, 0.85, 1.0)  # shares of the training part that members are fitted to
+HELD_OUT = len(CUTS) - 1  # the fold that lies behind the training part
 MOST_ROLLING = 4_000  # forecasts in all
 _AT_ONCE = 500  # forecasts
 
@@ -85,14 +86,38 @@ def _errors(
     """Return errors of all members from some origins, and which targets were observed."""
     errors, observed = [], []
     for rows in _chunks(len(series)):
+        target = _standard_targets(combination, windows, series[rows], origin[rows])
         of = torch.as_tensor(series[rows], device=windows.device)
         forecasts = combination.forecasts(windows.contexts(series[rows], origin[rows]), of)
-        target = windows.targets(series[rows], origin[rows])
-        target = (target - combination.center[of, None]) / combination.scale[of, None]
-        seen = ~target.isnan()
-        errors.append((forecasts - target).masked_fill(~seen, 0).float())
-        observed.append(seen)
+        observed.append(~target.isnan())
+        errors.append((forecasts - target).nan_to_num(0.0).float())
     return torch.cat(errors, 1), torch.cat(observed)
+
+
+def forecast_errors(
+    combination: Combination,
+    forecast: Forecast,
+    windows: ForecastWindows,
+    series: Index,
+    origin: Index,
+) -> Tensor:
+    """Return another forecast's errors in the units of the combination's, (n, horizon)."""
+    errors = []
+    for rows in _chunks(len(series)):
+        target = _standard_targets(combination, windows, series[rows], origin[rows])
+        of = torch.as_tensor(series[rows], device=windows.device)
+        context = windows.contexts(series[rows], origin[rows])[:, -forecast.context_length :]
+        made = forecast.predict(context, of) - combination.center[of, None]
+        errors.append((made / combination.scale[of, None] - target).nan_to_num(0.0))
+    return torch.cat(errors)
+
+
+def _standard_targets(
+    combination: Combination, windows: ForecastWindows, series: Index, origin: Index
+) -> Tensor:
+    of = torch.as_tensor(series, device=windows.device)
+    target = windows.targets(series, origin)
+    return (target - combination.center[of, None]) / combination.scale[of, None]
 
 
 def rolling_residuals(

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..data.forecast_windows import ForecastWindows, Index
+from ..nn.combination import Combination
 from ..nn.forecast import Forecast
-from ..nn.members import Combination
 from ..nn.normalization import visible_statistics
 from .residuals import error_unit
 

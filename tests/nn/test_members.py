@@ -3,7 +3,6 @@ import pytest
 import torch
 
 from simmtm_sk.nn.members import (
-    Combination,
     LastValue,
     Member,
     SeasonalProfile,
@@ -131,58 +130,26 @@ def test_last_value():
     assert torch.equal(LastValue(2)(context(values)), values[:, -1:].expand(-1, 2))
 
 
-# -- the combination ------------------------------------------------------------------------------
-
-MEMBERS = (
-    Member("ridge", 8, n_recent=8),
-    Member("ridge", 20, anchored=False, n_recent=4, fineness=2, n_maps=2),
-    Member("profile", 12, period=4, n_periods=3, level_share=0.5),
-    Member("last", 1),
-)
-
-
-def combination():
-    made = Combination(MEMBERS, 5, 2, 6)
-    fill(made.members[0])
-    fill(made.members[1], 1)
-    made.center = torch.tensor([10.0, -3.0], dtype=torch.float64)
-    made.scale = torch.tensor([2.0, 0.5], dtype=torch.float64)
-    return made
-
-
-def test_combination_is_the_weighted_mean_in_the_unit_of_the_series():
-    made, series = combination(), torch.tensor([0, 1, 0, 1, 1])
-    draw = torch.rand(4, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    made.weights = draw / draw.sum(0)
-    values = contexts()
-    center, scale = made.center[series, None], made.scale[series, None]
-    standard = context((values - center) / scale, series)
-    expected = sum(
-        weight * (member(standard) * scale + center)
-        for weight, member in zip(made.weights, made.members, strict=True)
-    )
-    torch.testing.assert_close(made.predict(values, series), expected)
-
-
-def test_combination_looks_as_far_back_as_its_members():
-    made = combination()
-    assert made.context_length == 20
-    values, series = contexts(), torch.zeros(5, dtype=torch.int64)
-    torch.testing.assert_close(made.predict(values[:, -20:], series), made.predict(values, series))
-
-
-def test_state_is_complete():
-    made, values, series = combination(), contexts(), torch.tensor([0, 1, 0, 1, 1])
-    again = Combination(made.specs, 5, 2, 6)
-    again.load_state_dict(made.state_dict())
-    assert torch.equal(again.predict(values, series), made.predict(values, series))
+# -- what they are called -------------------------------------------------------------------------
 
 
 def test_names_are_distinct():
-    names = [member.name for member in MEMBERS]
+    members = (
+        Member("ridge", 8, n_recent=8),
+        Member("ridge", 20, anchored=False, n_recent=4, fineness=2, n_maps=2),
+        Member("profile", 12, period=4, n_periods=3, level_share=0.5),
+        Member("last", 1),
+    )
+    names = [member.name for member in members]
     assert names == [
         "ridge 8",
         "own ridge 20 to the mean",
         "profile 3 x 4, level 0.5",
         "last value",
     ]
+
+
+@pytest.mark.parametrize(("length", "recent", "fineness"), [(50, 10, 4), (50, 50, 1), (7, 0, 2)])
+def test_features_are_counted(length, recent, fineness):
+    member = Member("ridge", length, n_recent=recent, fineness=fineness)
+    assert member.n_features == member.summary().shape[1]

@@ -3,7 +3,8 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from simmtm_sk.nn.members import Combination, Member
+from simmtm_sk.nn.combination import Combination
+from simmtm_sk.nn.members import Member
 from simmtm_sk.training.members import (
     PENALTY,
     POOL,

@@ -2,7 +2,8 @@ import numpy as np
 import torch
 
 from simmtm_sk.data.forecast_windows import ForecastWindows
-from simmtm_sk.nn.members import Combination, Member
+from simmtm_sk.nn.combination import Combination
+from simmtm_sk.nn.members import Member
 from simmtm_sk.training.members import panel_of, solve_ridges
 from simmtm_sk.training.rolling import CUTS, MOST_ROLLING, roll
 

@@ -1,0 +1,81 @@
+import torch
+
+from simmtm_sk.nn.combination import Combination
+from simmtm_sk.nn.members import Member, context_of
+from tests.training.forecasts import CONTEXT, HORIZON, forecast_model
+
+
+def contexts(n=5, length=24, seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    return torch.randn(n, length, generator=draw, dtype=torch.float64)
+
+
+def fill(ridge, seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    ridge.coef = torch.randn(ridge.coef.shape, generator=draw, dtype=torch.float64)
+
+
+MEMBERS = (
+    Member("ridge", 8, n_recent=8),
+    Member("ridge", 20, anchored=False, n_recent=4, fineness=2, n_maps=2),
+    Member("profile", 12, period=4, n_periods=3, level_share=0.5),
+    Member("last", 1),
+)
+
+
+def combination():
+    made = Combination(MEMBERS, HORIZON, 2, 6)
+    fill(made.members[0])
+    fill(made.members[1], 1)
+    made.center = torch.tensor([10.0, -3.0], dtype=torch.float64)
+    made.scale = torch.tensor([2.0, 0.5], dtype=torch.float64)
+    return made
+
+
+def test_combination_is_the_weighted_mean_in_the_unit_of_the_series():
+    made, series = combination(), torch.tensor([0, 1, 0, 1, 1])
+    draw = torch.rand(4, HORIZON, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    made.weights = draw / draw.sum(0)
+    values = contexts()
+    center, scale = made.center[series, None], made.scale[series, None]
+    standard = context_of((values - center) / scale, series)
+    expected = sum(
+        weight * (member(standard) * scale + center)
+        for weight, member in zip(made.weights, made.members, strict=True)
+    )
+    torch.testing.assert_close(made.predict(values, series), expected)
+
+
+def test_combination_looks_as_far_back_as_its_members():
+    made = combination()
+    assert made.context_length == 20
+    values, series = contexts(), torch.zeros(5, dtype=torch.int64)
+    torch.testing.assert_close(made.predict(values[:, -20:], series), made.predict(values, series))
+
+
+def test_state_is_complete():
+    made, values, series = combination(), contexts(), torch.tensor([0, 1, 0, 1, 1])
+    again = Combination(made.specs, HORIZON, 2, 6)
+    again.load_state_dict(made.state_dict())
+    assert torch.equal(again.predict(values, series), made.predict(values, series))
+
+
+def test_encoder_counts_beside_the_members():
+    made, series, values = combination(), torch.tensor([0, 1, 0, 1, 1]), contexts()
+    mean = made.predict(values, series)
+    made.encoder = forecast_model()
+    made.encoder_share = torch.tensor([0.0, 0.5, 1.0, 0.2], dtype=torch.float64)
+    other = made.encoder.predict(values[:, -CONTEXT:], series)
+    found = made.predict(values, series)
+    torch.testing.assert_close(found, torch.lerp(mean, other, made.encoder_share))
+
+
+def test_weights_by_step():
+    made = combination()
+    made.encoder = forecast_model()
+    made.encoder_share = torch.tensor([0.0, 0.5, 0.5, 1.0], dtype=torch.float64)
+    described = made.weights_by_step()
+    assert list(described) == ["1", "2-3", "4"]
+    assert list(described["1"].values()) == [0.25, 0.25, 0.25, 0.25, 0.0]
+    assert described["2-3"]["encoder"] == 0.5
+    assert described["4"] == {member.name: 0.0 for member in MEMBERS} | {"encoder": 1.0}
