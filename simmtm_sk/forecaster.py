@@ -54,10 +54,10 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     Parameters
     ----------
     transformer : SimMTMTransformer, FrozenEstimator, str or Path, default=None
-        The encoder. None, or an unfitted transformer: pre-trained on windows of the series in
-        `fit` (by a "combination" only if these are long), or by `pretrain`. A fitted one in a `sklearn.frozen.FrozenEstimator`, or the path of
-        a saved one: used as it is, or where the strategy trains on from. None stands for a
-        `PatchEncoder` with masks on whole patches.
+        The encoder. None, or an unfitted transformer: pre-trained on windows of the series in `fit`
+        (by a "combination" only if these are long), or by `pretrain`. A fitted one in a
+        `sklearn.frozen.FrozenEstimator`, or the path of a saved one: used as it is, or where the
+        strategy trains on from. None stands for a `PatchEncoder` with masks on whole patches.
     strategy : str, default="combination"
         * "combination": members are ridges on the window and on a longer one at coarser resolution,
           following the level or not, of all series and of each; profiles of the last 3 to 28
@@ -126,9 +126,9 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     history_ : list of dict
         Records of fine-tuning; empty where there is none.
     residuals_ : ndarray, shape (n, horizon)
-        Errors on held-out windows, or at rolling origins, behind intervals, in units between the standard deviations of
-        context and series; larger than they were where the windows are few, see
-        `simmtm_sk.training.residuals.widening`.
+        Errors on held-out windows, or at rolling origins, behind intervals, in units between the
+        standard deviations of context and series; larger than they were where the windows are few,
+        see `simmtm_sk.training.residuals.widening`.
 
     See Also
     --------
@@ -141,8 +141,9 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     pre-trains anew for each candidate.
 
     *Missing values* take part neither in what the encoder sees nor in its targets; members of a
-    combination see them interpolated, other ridges filled with the value before. *Constant contexts* are continued as they are; where a whole
-    context is missing, so is the last value before it.
+    combination see them interpolated, other ridges filled with the value before. *Constant
+    contexts* are continued as they are; where a whole context is missing, so is the last value
+    before it.
 
     *Short series*: the longest one must have two points more than ``fh`` has steps. A context that
     begins before its series does is filled up with missing values.
