@@ -26,6 +26,7 @@ from .interop.horizon import Steps, forecast_frame, horizon_steps
 from .interop.sktime_forecaster import SktimeForecasterBridge
 from .interop.stored_history import decoded_history, encoded_history
 from .nn.combination import Combination
+from .nn.contracts import shortest_series
 from .nn.forecast import NORMALIZATIONS, Forecast
 from .persistence import StateReader, TensorReader
 from .persistence.combinations import members_state, restored_combination
@@ -362,8 +363,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
 
     def _resolved_context(self, seen: History, horizon: int) -> int:
         lengths = [instance.values.shape[1] for instance in seen.instances]
-        encoder = getattr(self.transformer, "encoder", None)
-        patch_length = encoder.patch_length if isinstance(encoder, PatchEncoder) else 1
+        patch_length = self._shortest_context()
         context_length = self.context_length
         if isinstance(context_length, str):
             context_length = min(LONGEST_CONTEXT, (min(lengths) - horizon) // 3)
@@ -375,6 +375,12 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
                 "larger context_length."
             )
         return int(context_length)
+
+    def _shortest_context(self) -> int:
+        """Return how many points the encoder needs that was given."""
+        given = self._frozen() if self._is_frozen() else self.transformer
+        encoder = None if given is None else given.encoder
+        return 1 if encoder is None else shortest_series(encoder)
 
     def _horizon(self, seen: History, fh: ForecastingHorizon) -> int:
         """Return the number of steps to learn; an error if there is nothing to learn from."""

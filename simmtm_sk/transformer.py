@@ -30,6 +30,7 @@ from .inference import (
     rebuilt_values,
 )
 from .interop import SktimeSklearnBridge, check_series, instance_index, is_table
+from .nn.contracts import Encoder, takes_channels_apart
 from .nn.masking import MaskFunction
 from .nn.model import Objective, SimMTM
 from .nn.randomness import redirected
@@ -92,7 +93,7 @@ class SimMTMTransformer(
         Mean length of a hidden run, in points.
     encoder : ConvEncoder, PatchEncoder, PointEncoder or object with ``build``, default=None
         Family and sizes of the network; None is ``ConvEncoder()``. ``build(n_channels, length)``
-        returns a torch module as `simmtm_sk.nn.encoders` describes; an attribute
+        returns a torch module as `simmtm_sk.nn.contracts` describes; an attribute
         ``channel_independent = True`` makes every channel a series of its own.
     projection_dim : int >= 1, default=64
         Width of the series-wise representations that similarities are computed from.
@@ -265,7 +266,7 @@ class SimMTMTransformer(
         own_view_weight: float = 1.0,
         masking: str | MaskFunction = "geometric",
         mask_length: float = 5.0,
-        encoder: Any = None,
+        encoder: Encoder | None = None,
         projection_dim: int = 64,
         pooling: tuple[str, ...] = DEFAULT_POOLING,
         layers: str = "all",
@@ -547,9 +548,9 @@ class SimMTMTransformer(
         return resolve_device(self.device)
 
     def _any_channels(self) -> bool:
-        return bool(getattr(self._encoder(), "channel_independent", False))
+        return takes_channels_apart(self._encoder())
 
-    def _encoder(self) -> Any:
+    def _encoder(self) -> Encoder:
         return ConvEncoder() if self.encoder is None else self.encoder
 
     def _by_row(self, values: Panel) -> Panel:

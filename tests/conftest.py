@@ -15,6 +15,12 @@ threadpool_limits(1)
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Draw the same random numbers in every run of a test, whichever tests ran before it."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def golden_dir() -> Path:
     """Folder with reference values of the published implementation."""

@@ -743,14 +743,18 @@ def test_a_level_that_the_source_did_not_have_is_seen(tmp_path):
     source = draw.normal(size=(20, 1, 24)).cumsum(2)
     source = (source - source.mean(2, keepdims=True)) / source.std(2, keepdims=True)
     encoder = ConvEncoder(d_model=4, n_layers=2)
-    frozen = SimMTMTransformer(encoder=encoder, pooling=LEARNED, num_epochs=1).fit(source)
+    frozen = SimMTMTransformer(encoder=encoder, pooling=LEARNED, num_epochs=1, random_state=0).fit(
+        source
+    )
     labels = np.tile([0, 1], 20)
     values = draw.normal(size=(40, 1, 16)) + 3 * labels[:, None, None]
     before = {k: w.clone() for k, w in frozen.network_.state_dict().items()}
-    classifier = SimMTMClassifier(transformer=FrozenEstimator(frozen)).fit(values[:20], labels[:20])
+    classifier = SimMTMClassifier(transformer=FrozenEstimator(frozen), random_state=0).fit(
+        values[:20], labels[:20]
+    )
     assert classifier.score(values[20:], labels[20:]) >= 0.9  # chance without the level
     assert all(torch.equal(w, before[k]) for k, w in frozen.network_.state_dict().items())
-    by_path = SimMTMClassifier(transformer=save(frozen, tmp_path / "source"))
+    by_path = SimMTMClassifier(transformer=save(frozen, tmp_path / "source"), random_state=0)
     np.testing.assert_array_equal(
         by_path.fit(values[:20], labels[:20]).predict_proba(values),
         classifier.predict_proba(values),
@@ -761,6 +765,6 @@ def test_pandas_marks_of_missing_labels():
     draw = np.random.default_rng(0)
     values = draw.normal(size=(12, 1, 10))
     labels = pd.Series(["a", "b", None] * 4, dtype="string")
-    transformer = SimMTMTransformer(encoder=ConvEncoder(d_model=4, n_layers=1), num_epochs=1)
-    classifier = SimMTMClassifier(transformer=transformer).fit(values, labels)
+    transformer = small(encoder=ConvEncoder(d_model=4, n_layers=1), num_epochs=1)
+    classifier = SimMTMClassifier(transformer=transformer, random_state=0).fit(values, labels)
     assert classifier.classes_.tolist() == ["a", "b"]

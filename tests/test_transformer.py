@@ -545,10 +545,10 @@ def test_size_of_the_default_embedding():
     sizes = ((150, 8, 6), (500, 8, 7), (128, 7, 5), (20, 5, 3), (2, 1, 1))
     for length, n_layers, n_dilations in sizes:
         panel = np.random.default_rng(0).normal(size=(4, 1, length))
-        n_features = SimMTMTransformer(num_epochs=0).fit_transform(panel).shape[1]
+        n_features = SimMTMTransformer(num_epochs=0, random_state=0).fit_transform(panel).shape[1]
         assert n_features == 4 * (n_layers + 1) * 64 + 512 * n_dilations + 2
         assert n_features == 5378 or length != 150
-    patch = SimMTMTransformer(num_epochs=0, encoder=ENCODERS["patch"])
+    patch = SimMTMTransformer(num_epochs=0, encoder=ENCODERS["patch"], random_state=0)
     n_dilations = (-(-X.shape[2] // 4) - 1).bit_length()
     # for each of two channels
     assert patch.fit_transform(X).shape[1] == 2 * (4 * 2 * 4 + 512 * n_dilations + 2)

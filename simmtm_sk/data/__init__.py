@@ -5,11 +5,12 @@ from .containers import channel_names, is_sktime_panel, is_table, panel_values, 
 from .frames import is_nested
 from .misreadings import announce_misreadings, announce_order
 from .panel import MappedPanel, Panel, chunks, on_disk
-from .window_dataset import WindowDataset
+from .window_dataset import RowSource, WindowDataset
 
 __all__ = [
     "MappedPanel",
     "Panel",
+    "RowSource",
     "WindowDataset",
     "announce_misreadings",
     "announce_order",

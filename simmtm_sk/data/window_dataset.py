@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from .panel import MappedPanel, Panel, chunks, windows
+
+
+class RowSource(Protocol):
+    """What pre-training takes its rows from; `WindowDataset` is the one of the package.
+
+    Attributes
+    ----------
+    device : torch.device
+        Where `gather` returns its tensors.
+    """
+
+    device: torch.device
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def gather(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the values of rows, which of them exist, and where rows end.
+
+        As `WindowDataset.gather`.
+        """
 
 
 class WindowDataset:

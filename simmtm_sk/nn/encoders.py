@@ -1,22 +1,4 @@
-"""The encoder networks: from values and their visibility to point-wise representations.
-
-Every network is called as ``network(values, visible, within, instance_stats)``:
-
-* ``values`` (n_rows, n_channels, length), normalised, zero where hidden;
-* ``visible`` (n_rows, n_channels, length) bool, False where a mask, gap or padding hides a point;
-* ``within`` (n_rows, length) bool, False in the padding behind a series' end, or None without
-  padding. Padding never influences a representation;
-* ``instance_stats`` (n_rows, 2 n_channels), what the normalisation took away: mean and log standard
-  deviation of the visible points of every channel, standardised over the training series.
-
-It returns one (n_rows, n_tokens, d_model) tensor per layer, the last being the representation
-``z`` of the method, and has two attributes: ``d_model``, and ``patch_length``, the number of
-points that a token stands for, so that ``n_tokens = ceil(length / patch_length)``.
-
-In training a network is called on parts of a batch, by several threads at once, and perhaps again
-in backward: rows must not see each other but in batch normalisation, which forgoes all that, and
-nothing but dropout modules may be random. See `simmtm_sk.nn.micro_batches`.
-"""
+"""The backbones of this package; what they take and return says `simmtm_sk.nn.contracts`."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .contracts import Backbone
 from .encoders import token_mask
 from .heads import Decoder, Projector, pooled
 from .micro_batches import in_micro_batches
@@ -44,8 +45,7 @@ class SimMTM(nn.Module):
 
     Parameters
     ----------
-    backbone : nn.Module
-        An encoder network as `simmtm_sk.nn.encoders` describes.
+    backbone : Backbone
     n_channels : int
         Channels of a row (1 for channel-independent encoders).
     projection_dim : int
@@ -55,7 +55,7 @@ class SimMTM(nn.Module):
 
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Backbone,
         n_channels: int,
         projection_dim: int,
         objective: Objective,
@@ -63,7 +63,7 @@ class SimMTM(nn.Module):
         super().__init__()
         self.objective = objective
         self.backbone = backbone
-        d_model, patch_length = int(backbone.d_model), int(backbone.patch_length)  # type: ignore[arg-type]
+        d_model, patch_length = int(backbone.d_model), int(backbone.patch_length)
         self.d_model, self.patch_length = d_model, patch_length
         self.projector = Projector(d_model, projection_dim)
         self.decoder = Decoder(d_model, n_channels, patch_length)
@@ -98,13 +98,12 @@ class SimMTM(nn.Module):
 
         Rows are normalised in the precision of the data, so that large offsets cost no digits.
         """
-        layers: list[Tensor] = self.backbone(
+        return self.backbone(
             rows.values.to(self.dtype),
             rows.visible,
             rows.within,
             self.stats_scaler(rows.stats).to(self.dtype),
         )
-        return layers
 
     def losses(
         self, values: Tensor, observed: Tensor, within: Tensor | None, views: Tensor

@@ -3,12 +3,13 @@
 from .archive import ArtifactError
 from .params import constructed, decoded_params, encoded_params
 from .readers import StateReader, TensorReader, is_scalar
-from .saving import FORMAT_VERSIONS, SafeArtifactMixin, from_bytes, load, save, to_bytes
+from .saving import FORMAT_VERSIONS, SafeArtifactMixin, Saveable, from_bytes, load, save, to_bytes
 
 __all__ = [
     "FORMAT_VERSIONS",
     "ArtifactError",
     "SafeArtifactMixin",
+    "Saveable",
     "StateReader",
     "TensorReader",
     "constructed",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -17,7 +17,14 @@ from .readers import is_scalar
 OF_THE_MACHINE = ("memory", "checkpoint_dir")
 
 
-def encoded_params(estimator: BaseEstimator) -> dict[str, Any]:
+class HasParams(Protocol):
+    """An object with parameters, as scikit-learn and sktime mean it."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters by name."""
+
+
+def encoded_params(estimator: HasParams) -> dict[str, Any]:
     """Return the parameters of an estimator as JSON, without those of the machine."""
     params = estimator.get_params(deep=False)
     return {k: None if k in OF_THE_MACHINE else _encoded(v) for k, v in params.items()}

@@ -20,17 +20,19 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
+
+from torch import Tensor
 
 from .archive import ArtifactError, packed, packed_weights, unpacked, unpacked_weights
-from .params import constructed, decoded_params, encoded_params, exported_class
+from .params import HasParams, constructed, decoded_params, encoded_params, exported_class
 from .readers import StateReader, TensorReader
 from .versions import upgraded_tensors
 
 FORMAT_VERSIONS = (1, 2)  # that can be read; the last one is written
 
 
-def save(estimator: Any, path: str | Path) -> Path:
+def save(estimator: Saveable, path: str | Path) -> Path:
     """Save a fitted estimator.
 
     Parameters
@@ -116,15 +118,27 @@ def load(path: str | Path, **params: Any) -> Any:
         return _restored(file, str(target), params)
 
 
+class Saveable(HasParams, Protocol):
+    """What an estimator needs for `save` and `load`, beside `SafeArtifactMixin`."""
+
+    def check_is_fitted(self) -> None:
+        """Raise an error if there is nothing to save."""
+
+    def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Return what was fitted: what can be JSON, and tensors."""
+
+    def _restore_state(self, state: StateReader, tensors: TensorReader) -> None:
+        """Take everything that `_saved_state` gave, entry by entry; nothing may be left."""
+
+
 class SafeArtifactMixin:
     """`save` as a method, and sktime's serialisation hooks on the same safe format.
 
-    An estimator with this mixin has ``_saved_state() -> (JSON-able dict, dict of tensors)`` and
-    ``_restore_state(StateReader, TensorReader)``, which takes everything that the former gives.
+    An estimator with this mixin is `Saveable`.
     """
 
     def save(
-        self, path: str | Path | None = None, serialization_format: str = "safetensors"
+        self: Saveable, path: str | Path | None = None, serialization_format: str = "safetensors"
     ) -> Any:
         """Save the fitted estimator, see `simmtm_sk.save`.
 
@@ -139,8 +153,7 @@ class SafeArtifactMixin:
             raise ValueError(
                 f"serialization_format must be 'safetensors', got {serialization_format!r}."
             )
-        estimator: Any = self
-        estimator.check_is_fitted()
+        self.check_is_fitted()
         return (type(self), to_bytes(self)) if path is None else save(self, path)
 
     @classmethod
@@ -154,7 +167,7 @@ class SafeArtifactMixin:
         return load(serial)
 
 
-def to_bytes(estimator: Any) -> bytes:
+def to_bytes(estimator: Saveable) -> bytes:
     """Return the artifact of a fitted estimator."""
     state, tensors = estimator._saved_state()
     weights = packed_weights(tensors)
@@ -195,7 +208,7 @@ def _restored(file: IO[bytes], origin: str, params: dict[str, Any]) -> Any:
         saved = config.anything("params")
         if isinstance(saved, dict):  # what is given need not be readable
             saved = {k: v for k, v in saved.items() if k not in params}
-        estimator: Any = constructed(kind, {**decoded_params(saved), **params})
+        estimator: Saveable = constructed(kind, {**decoded_params(saved), **params})
         tensors = TensorReader(upgraded_tensors(unpacked_weights(weights), format_version))
         state = config.inner("state")
         estimator._restore_state(state, tensors)

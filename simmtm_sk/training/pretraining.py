@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..data import WindowDataset
+from ..data import RowSource
+from ..nn.contracts import Encoder
 from ..nn.masking import MaskFunction, mask_function, masked_views
 from ..nn.model import Objective, SimMTM
 from ..nn.randomness import redirected
@@ -25,8 +25,7 @@ class Pretraining:
 
     Attributes
     ----------
-    encoder : object
-        Has ``build(n_channels, length)``.
+    encoder : Encoder
     objective : Objective
     projection_dim : int
     masking : str or callable
@@ -42,7 +41,7 @@ class Pretraining:
         Precision of the encoder's matrix products, None for float32.
     """
 
-    encoder: Any
+    encoder: Encoder
     objective: Objective
     projection_dim: int
     masking: str | MaskFunction
@@ -83,7 +82,7 @@ def split_rows(n_rows: int, validation_fraction: float, seed: int) -> tuple[Tens
 
 def pretrain(
     network: SimMTM,
-    rows: WindowDataset,
+    rows: RowSource,
     settings: Pretraining,
     *,
     compile: bool = False,

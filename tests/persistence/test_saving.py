@@ -633,8 +633,10 @@ def test_labels_of_every_type(tmp_path, labels):
     "transformer",
     [
         None,
-        SimMTMTransformer(encoder=PatchEncoder(patch_length=4, **TOKENS), num_epochs=0),
-        SimMTMTransformer(encoder=None, num_epochs=0, max_length=8, pooling=("scale", "max")),
+        SimMTMTransformer(
+            encoder=PatchEncoder(patch_length=4, **TOKENS), num_epochs=0, random_state=0
+        ),
+        SimMTMTransformer(num_epochs=0, max_length=8, pooling=("scale", "max"), random_state=0),
     ],
     ids=str,
 )
@@ -779,7 +781,11 @@ def test_a_frozen_transformer_comes_back_without_what_fine_tuning_did(tmp_path):
     encoder = ConvEncoder(d_model=4, n_layers=2)
     frozen = SimMTMTransformer(encoder=encoder, num_epochs=1, random_state=0).fit(values)
     classifier = SimMTMClassifier(
-        transformer=FrozenEstimator(frozen), strategy="fine-tune", num_epochs=3, lr=0.1
+        transformer=FrozenEstimator(frozen),
+        strategy="fine-tune",
+        num_epochs=3,
+        lr=0.1,
+        random_state=0,
     ).fit(values, labels)
     loaded = load(save(classifier, tmp_path / "classifier"))
     np.testing.assert_array_equal(
