@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,7 +34,7 @@ from .training.combination import ENCODER_STRATEGY, fit_combination, pays_for_en
 from .training.contexts import pretraining_windows, training_part, training_std
 from .training.forecasting import Fitted, fit_forecast
 from .training.isolation import isolated_torch, torch_as_it_starts
-from .training.residuals import column_quantiles
+from .training.residuals import column_quantiles, lagged_quantiles
 from .training.rollout import Rollout, roll_out
 from .training.settings import draw_seed, forecasting_epochs, resolve_device
 from .training.task import Task
@@ -74,8 +74,9 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         * "from-scratch": as "fine-tune", from the encoder's initial weights; the control.
     context_length : int >= 2 or "auto", default="auto"
         Points of the window that a forecast is made from; profiles and the long ridges of a
-        combination look back further. "auto" is a third of what the shortest series has
-        beyond the horizon, from 8 (or the encoder's ``patch_length``) to 336.
+        combination look back further. "auto" is a third of what the median series has beyond the
+        horizon, from 8 (or the encoder's ``patch_length``) to 336; in front of shorter series,
+        values are missing.
     normalization : {"auto", "last", "mean", "standard"}, default="auto"
         What is taken off a context before, and put back after: its last value, its mean, or its
         mean with errors counted in units of its standard deviation. "auto" is "last", unless
@@ -103,6 +104,9 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         Evaluations without improvement after which fine-tuning stops.
     refit : bool, default=True
         Solve ridges again on the whole series when everything is chosen.
+    lower, upper : float or None, default=None
+        Bounds of what can be: forecasts, intervals and quantiles beyond them are set to them, as in
+        ``lower=0`` for counts.
     random_state : int, RandomState or None, default=None
         As in `SimMTMTransformer`.
     verbose : int, default=0
@@ -142,14 +146,19 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     pre-trains anew for each candidate.
 
     *Missing values* take part neither in what the encoder sees nor in its targets; members of a
-    combination see them interpolated, other ridges filled with the value before. *Constant
-    contexts* are continued as they are; where a whole context is missing, so is the last value
-    before it.
+    combination see them interpolated, other ridges filled with the value before. Where the last
+    values of a column are missing, its forecast begins with the last one observed, goes on from
+    itself, and has wider intervals. *Constant contexts* are continued as they are; where as many
+    values are missing as a context has, so is the last one before them.
+
+    *Time points* must follow each other at one frequency: that of the index, of the index of all
+    instances together, or the one it has by its looks. Rows are put in order of time. Absolute
+    horizons are counted on that calendar, in whatever time zone they are given.
 
     *Short series*: the longest one must have two points more than ``fh`` has steps. A context that
     begins before its series does is filled up with missing values.
 
-    *Exogenous data* are ignored.
+    *Exogenous data* are ignored, with a warning.
 
     Examples
     --------
@@ -190,6 +199,8 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         "context_length": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "normalization": [StrOptions({"auto", *NORMALIZATIONS})],
         "refit": ["boolean"],
+        "lower": [Interval(Real, None, None, closed="neither"), None],
+        "upper": [Interval(Real, None, None, closed="neither"), None],
     }
 
     def __init__(
@@ -208,6 +219,8 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         validation_fraction: float = 0.2,
         patience: int | None = 3,
         refit: bool = True,
+        lower: float | None = None,
+        upper: float | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
@@ -224,9 +237,18 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.refit = refit
+        self.lower = lower
+        self.upper = upper
         self.random_state = random_state
         self.verbose = verbose
         super().__init__()
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        if self.lower is not None and self.upper is not None and self.lower >= self.upper:
+            raise ValueError(
+                f"lower must be less than upper, got lower={self.lower} and upper={self.upper}."
+            )
 
     # -- pre-training -----------------------------------------------------------------------------
 
@@ -362,11 +384,12 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         return default_transformer(values.shape[2])
 
     def _resolved_context(self, seen: History, horizon: int) -> int:
-        lengths = [instance.values.shape[1] for instance in seen.instances]
+        lengths = sorted(instance.values.shape[1] for instance in seen.instances)
         patch_length = self._shortest_context()
         context_length = self.context_length
         if isinstance(context_length, str):
-            context_length = min(LONGEST_CONTEXT, (min(lengths) - horizon) // 3)
+            typical = lengths[len(lengths) // 2]  # a few short series may do with less
+            context_length = min(LONGEST_CONTEXT, (typical - horizon) // 3)
             return int(max(8, patch_length, context_length))
         if patch_length > context_length:
             raise ValueError(
@@ -413,7 +436,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     @torch_as_it_starts()
     def _predict(self, fh: ForecastingHorizon, X: Any) -> pd.DataFrame:
         steps = self._steps(self._seen, fh)
-        blocks = self._blocks(self._forecast_from_end().values, steps)
+        blocks = self._bounded(self._blocks(self._forecast_from_end().values, steps))
         return forecast_frame(blocks, self._seen, steps, self._seen.columns)
 
     @torch_as_it_starts()
@@ -425,8 +448,9 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         errors = column_quantiles(
             self.residuals_, self._residual_series, len(forecast.values), alpha
         )
+        errors = lagged_quantiles(errors, forecast.lag, alpha)
         quantiles = forecast.values + errors * forecast.unit
-        blocks = [self._blocks(level, steps) for level in quantiles]
+        blocks = [self._blocks(level, steps) for level in self._bounded(quantiles)]
         # a column's quantiles stand side by side
         table = np.stack(blocks, -1).reshape(*blocks[0].shape[:2], -1)
         columns = self._get_columns("predict_quantiles", alpha=alpha)
@@ -501,17 +525,23 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         forecast = roll_out(self.forecast_, windows, series, origin, std, last)
         (steps,) = self._steps(self._seen, self.fh) - 1
         rolled = forecast.values[:, steps].reshape(-1, n_columns, len(steps))
-        return rolled.transpose(0, 2, 1)
+        return self._bounded(rolled.transpose(0, 2, 1))
 
     def _forecast_from_end(self) -> Rollout:
         """Forecast every column of every instance from its end."""
         columns = self._seen.series
         context_length = self.forecast_.context_length
-        contexts = [column[-context_length:] for column in columns]
+        n_points = context_length + self.forecast_.look_back  # values may be missing at the end
+        contexts = [column[-n_points:] for column in columns]
         windows = ForecastWindows(contexts, context_length, self.horizon_, self._device())
         last = np.array([column[observed_length(column) - 1] for column in columns])
         series = np.arange(len(columns))
         return roll_out(self.forecast_, windows, series, windows.lengths, self._series_std, last)
+
+    def _bounded(self, forecast: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.lower is None and self.upper is None:
+            return forecast
+        return np.clip(forecast, self.lower, self.upper)
 
     def _blocks(self, forecast: NDArray[np.float64], steps: Steps) -> NDArray[np.float64]:
         """Rearrange (n_instances * n_columns, horizon) as (n_instances, n_steps, n_columns)."""

@@ -153,6 +153,8 @@ def test_any_encoder(encoder, strategy):
         {"validation_fraction": 1.0},
         {"patience": 0},
         {"refit": "yes"},
+        {"lower": "zero"},
+        {"upper": np.inf},
         {"random_state": "x"},
         {"verbose": -1},
     ],
@@ -175,6 +177,22 @@ def test_a_transformer_that_cannot_work(tmp_path):
         forecaster(transformer=tmp_path / "none").fit(Y, fh=1)
     with pytest.raises(ValueError, match="device 'nowhere' cannot be used"):
         forecaster(transformer=small(device="nowhere")).fit(Y, fh=1)
+
+
+def test_exogenous_data_are_announced():
+    X = pd.DataFrame({"x": values()}, MONTHS)
+    with pytest.warns(UserWarning, match="X is ignored: SimMTMForecaster makes no use"):
+        estimator = forecaster().fit(Y[:60], X=X[:60], fh=[1, 2])
+    np.testing.assert_array_equal(
+        estimator.predict(X=X[60:62]), forecaster().fit(Y[:60], fh=[1, 2]).predict()
+    )
+
+
+def test_complex_values(pretrainings):
+    for y in (Y.to_numpy() + 1j, Y + 1j, table() * 1j):
+        with pytest.raises(TypeError, match="real numbers, got complex"):
+            forecaster().fit(y, fh=1)
+    assert pretrainings() == 0
 
 
 def test_before_fit():

@@ -1,5 +1,7 @@
 """`SimMTMForecaster`: containers, time points and missing values."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sktime.forecasting.base import ForecastingHorizon
 from sktime.utils._testing.hierarchical import _make_hierarchical
 
+from simmtm_sk import load
 from tests.forecasters import (
     DAYS,
     MONTHS,
@@ -214,3 +217,137 @@ def test_a_series_that_begins_to_move_in_its_held_out_part(strategy):
     estimator = forecaster(strategy=strategy).fit(y, fh=[1, 2])
     assert np.abs(estimator.predict()).max() < 20
     assert np.isfinite(estimator.predict_interval()).all(axis=None)
+
+
+def test_a_forecast_begins_with_the_last_value_observed():
+    """Each column's own, as if the rest had not been there yet."""
+    y = table()
+    y.iloc[69:, 0] = np.nan
+    estimator = forecaster().fit(table(66), fh=range(1, 7))
+    rolled = estimator.predict_rolling(y, origins=[72, 69])
+    # three steps later, the forecast of three months before is the one of now
+    np.testing.assert_allclose(rolled[0, :3, 0], rolled[1, 3:, 0])
+    whole = estimator.predict_rolling(table(), origins=[72])
+    np.testing.assert_array_equal(rolled[0, :, 1], whole[0, :, 1])
+    updated = estimator.update(y[66:], update_params=False).predict()
+    np.testing.assert_allclose(updated, rolled[0], rtol=1e-6)
+
+
+def test_a_season_is_forecast_over_missing_values():
+    y = pd.Series(10 * np.sin(2 * np.pi * np.arange(84) / 12), pd.period_range("2000-01", periods=84, freq="M"))  # fmt: skip # noqa: E501
+    for missing in (1, 6, 11):
+        given = y[:72].copy()
+        given[-missing:] = np.nan
+        estimator = forecaster(context_length=24).fit(given, fh=range(1, 13))
+        assert np.abs(estimator.predict() - y[72:]).max() < 0.5
+
+
+def test_intervals_are_wider_where_values_are_missing():
+    whole = forecaster().fit(Y, fh=[1, 4])
+    y = Y.copy()
+    y[-6:] = np.nan
+    width = [
+        np.diff(e.predict_interval(coverage=0.8), axis=1).ravel()
+        for e in (whole, copy.deepcopy(whole).update(y[-6:], update_params=False))
+    ]
+    np.testing.assert_array_equal(width[0], width[1])  # known values stay
+    late = copy.deepcopy(whole)
+    later = pd.Series(np.nan, pd.period_range("2006-01", periods=6, freq="M"), name="y")
+    late.update(later, update_params=False)
+    assert (np.diff(late.predict_interval(coverage=0.8), axis=1).ravel() > width[0]).all()
+
+
+# -- calendars ------------------------------------------------------------------------------------
+
+CALENDARS = {
+    "holidays": pd.offsets.CustomBusinessDay(holidays=["2000-04-21", "2000-04-24"]),
+    "Sunday to Thursday": pd.offsets.CustomBusinessDay(weekmask="Sun Mon Tue Wed Thu"),
+    "business hours": pd.offsets.BusinessHour(start="10:00", end="18:00"),
+    "half months": pd.offsets.SemiMonthEnd(),
+    "the same day of every month": pd.DateOffset(months=1),
+}
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+@pytest.mark.parametrize("freq", CALENDARS.values(), ids=CALENDARS)
+def test_calendars(freq, zone, tmp_path):
+    """In a series, a panel and a list, after updates and loading."""
+    index = pd.date_range("2000-01-20 12:00", periods=100, freq=freq, tz=zone)
+    series = pd.Series(values(100), index)
+    parts = [pd.DataFrame({"v": values(100, seed=k)}, index) for k in range(2)]
+    product = pd.MultiIndex.from_product([range(2), index])
+    many = pd.DataFrame({"v": values(200)}, product)
+    at = product.get_level_values(1)
+    for first, more in (
+        (series[:50], series[50:70]),
+        ([part[:50] for part in parts], [part[50:70] for part in parts]),
+        (many[at < index[50]], many[(at >= index[50]) & (at < index[70])]),
+    ):
+        estimator = forecaster().fit(first, fh=range(1, 21))
+        loaded = load(estimator.save(tmp_path / "model"), transformer=small())
+        for one in (estimator, loaded):
+            assert times_of(one.predict()) == index[50:70].tolist()
+            one.update(more, update_params=False)
+            assert times_of(one.predict()) == index[70:90].tolist()
+        absolute = ForecastingHorizon(index[[50, 61]], is_relative=False)
+        assert times_of(forecaster().fit(first, fh=absolute).predict()) == index[[50, 61]].tolist()
+
+
+def times_of(forecast):
+    """Time points of the first instance of any container."""
+    if isinstance(forecast, list):
+        forecast = forecast[0]
+    if forecast.index.nlevels > 1:
+        forecast = forecast.loc[0]
+    return forecast.index.tolist()
+
+
+def test_rows_in_any_order():
+    expected = forecaster().fit(Y, fh=[1, 2]).predict()
+    shuffled = Y.sample(frac=1, random_state=0)
+    pd.testing.assert_series_equal(forecaster().fit(shuffled, fh=[1, 2]).predict(), expected)
+    y = panel()
+    by_time = y.sample(frac=1, random_state=0)
+    by_time = pd.concat([by_time.loc[["q"]], by_time.loc[["p"]]])
+    one, other = (forecaster().fit(given, fh=[1, 2]).predict() for given in (y, by_time))
+    pd.testing.assert_frame_equal(one, other)
+    with pytest.raises(ValueError, match=r"y has the time point 2000-04 more than once"):
+        forecaster().fit(pd.concat([Y, Y[3:4]]), fh=1)
+
+
+# -- parts of a panel -----------------------------------------------------------------------------
+
+
+def test_one_short_series_does_no_harm_to_others():
+    names, t = "abcdef", np.arange(324)
+    index = pd.date_range("2024", periods=324, freq="h")
+    truth = {
+        name: 100 + np.where((t + 3 * k) % 24 < 8, 10.0, 0.0) + values(324, seed=k, period=99)
+        for k, name in enumerate(names)
+    }
+    known = {name: pd.DataFrame({"v": v[:300]}, index[:300]) for name, v in truth.items()}
+
+    def error(frames):
+        predicted = forecaster(context_length="auto").fit(pd.concat(frames), fh=range(1, 25)).predict()  # fmt: skip # noqa: E501
+        return np.mean([np.abs(predicted.loc[n, "v"] - v[300:]) for n, v in truth.items()])
+
+    assert error({**known, "new": known["a"][-20:]}) < 1.1 * error(known)
+
+
+# -- bounds ---------------------------------------------------------------------------------------
+
+
+def test_bounds():
+    counts = pd.Series(np.random.default_rng(0).poisson(0.4, 72).astype(float), MONTHS)
+    free, bounded = (
+        forecaster(lower=lower, upper=upper).fit(counts, fh=range(1, 7))
+        for lower, upper in ((None, None), (0, 0.5))
+    )
+    for method in ("predict", "predict_interval", "predict_quantiles"):
+        before, after = (getattr(e, method)() for e in (free, bounded))
+        np.testing.assert_array_equal(after, before.clip(0, 0.5))
+    assert (free.predict_interval().iloc[:, 0] < 0).any()
+    rolled = bounded.predict_rolling(counts)
+    np.testing.assert_array_equal(rolled, free.predict_rolling(counts).clip(0, 0.5))
+    with pytest.raises(ValueError, match=r"lower must be less than upper, got lower=2"):
+        forecaster(lower=2, upper=1).fit(counts, fh=1)

@@ -16,8 +16,10 @@ from tests.forecasters import (
     assert_same,
     every_strategy,
     forecaster,
+    numbers,
     panel,
     table,
+    values,
 )
 
 
@@ -105,6 +107,39 @@ def test_a_gap_before_an_update_is_missing_values():
     expected = estimator.predict_rolling(y, origins=[72]).ravel()
     predicted = estimator.update(Y[55:], update_params=False).predict()
     np.testing.assert_allclose(predicted, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("update_params", [False, True])
+def test_containers_without_time_points_go_on_where_the_series_ended(update_params):
+    y = table()
+    expected = forecaster().fit(y[:60], fh=[1, 2]).update(y[60:], update_params=update_params)
+    new = y[60:].to_numpy()
+    for first in (y[:60], y[:60].to_numpy()):
+        got = forecaster().fit(first, fh=[1, 2]).update(new, update_params=update_params)
+        np.testing.assert_array_equal(got.predict(), expected.predict())
+        np.testing.assert_array_equal(got.predict_interval(), expected.predict_interval())
+    assert got.cutoff[0] == 71
+    for new in (Y[60:].to_numpy(), Y[60:].tolist(), Y[60:].rename(None)):
+        got = forecaster().fit(Y[:60], fh=[1, 2]).update(new, update_params=update_params)
+        single = forecaster().fit(Y[:60], fh=[1, 2]).update(Y[60:], update_params=update_params)
+        np.testing.assert_array_equal(np.ravel(got.predict()), single.predict())
+        assert got.cutoff[0] == MONTHS[-1]
+    both = np.stack([values(), values(seed=1)])[:, None]
+    got = forecaster().fit(both[..., :60], fh=[1]).update(both[..., 60:], update_params=False)
+    frames = [pd.DataFrame({"v": one}) for one in both[:, 0]]
+    listed = forecaster().fit([frame[:60] for frame in frames], fh=[1])
+    listed.update([frame[60:] for frame in frames], update_params=False)
+    np.testing.assert_array_equal(np.ravel(got.predict()), numbers(listed.predict()))
+
+
+def test_columns_in_another_order():
+    y = table()
+    one, other = (
+        forecaster().fit(y[:60], fh=[1, 2]).update(new, update_params=False)
+        for new in (y[60:], y[60:][["b", "a"]])
+    )
+    pd.testing.assert_frame_equal(one.predict(), other.predict())
+    pd.testing.assert_frame_equal(one.predict_interval(), other.predict_interval())
 
 
 UPDATES = {

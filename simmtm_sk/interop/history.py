@@ -110,8 +110,13 @@ class History:
     @property
     def cutoff(self) -> pd.Index:
         """The latest time point alone, with a frequency where there is one."""
-        latest = max(self.instances, key=lambda instance: instance.time())
-        return latest.calendar.after(latest.last, [0])
+        latest: dict[int, Instance] = {}  # of every calendar
+        for instance in self.instances:
+            other = latest.setdefault(id(instance.calendar), instance)
+            if instance.last > other.last:
+                latest[id(instance.calendar)] = instance
+        last = max(latest.values(), key=lambda instance: instance.time())
+        return last.calendar.after(last.last, [0])
 
     @property
     def is_panel(self) -> bool:
@@ -155,7 +160,10 @@ class History:
                 times = old.calendar.after(old.last, np.arange(1, len(piece) + 1))
             instances[known[name]] = _continued(old, piece.T, times, rows.label(i))
         if container not in ARRAYS:
-            instances = [_until(instance, rows.times[-1]) for instance in instances]
+            latest = rows.times[-1:]
+            calendars = {id(i.calendar): i.calendar for i in self.instances}
+            ends = {key: int(c.ordinals(latest)[0]) for key, c in calendars.items()}
+            instances = [_until(instance, ends[id(instance.calendar)]) for instance in instances]
         return replace(self, instances=instances)
 
     def _named_alike(self, new: pd.DataFrame, container: str) -> pd.DataFrame:
@@ -283,16 +291,16 @@ def _continued(old: Instance, values: Values, times: pd.Index, label: str) -> In
     return Instance(old.name, merged, calendar, first, last)
 
 
-def _until(instance: Instance, latest: Any) -> Instance:
-    """Forget what lies behind a time point."""
-    if instance.time() <= latest:
+def _until(instance: Instance, latest: int) -> Instance:
+    """Forget what lies behind a time point of its calendar."""
+    if instance.last <= latest:
         return instance
-    times = instance.calendar.after(instance.first, np.arange(instance.values.shape[1]))
+    calendar = instance.calendar
+    times = calendar.ordinals(calendar.after(instance.first, np.arange(instance.values.shape[1])))
     kept = int((times <= latest).sum())
     if not kept:
         raise ValueError(
             f"y ends before instance {instance.name!r} begins: update needs the instances that the "
             "forecaster was fitted on."
         )
-    last = int(instance.calendar.ordinals(times)[kept - 1])
-    return replace(instance, values=instance.values[:, :kept], last=last)
+    return replace(instance, values=instance.values[:, :kept], last=int(times[kept - 1]))

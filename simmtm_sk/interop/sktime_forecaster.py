@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -75,8 +76,8 @@ class SktimeForecasterBridge:
     ) -> Any:
         """Put rows in order of time before sktime looks at them, which refuses any other.
 
-        It would convert complex numbers to real ones, too, and forget the frequency of a list of
-        frames.
+        It would convert complex numbers to real ones, too, forget the frequency of a list of
+        frames, and X.
         """
         y = in_time_order(np.asarray(y) if is_list_of_numbers(y) else y)
         if isinstance(y, np.ndarray) and np.iscomplexobj(y):
@@ -84,6 +85,11 @@ class SktimeForecasterBridge:
         if y is not None:
             self._given_freq = common_freq(y)
         base: Any = super()
+        if X is not None and y is not None and not base.is_fitted:
+            warnings.warn(
+                f"X is ignored: {type(self).__name__} makes no use of exogenous data.",
+                stacklevel=3,
+            )
         return base._check_X_y(X=X, y=y, **options)
 
     def _check_fh(self, fh: Any, pred_int: bool = False) -> ForecastingHorizon:

@@ -166,3 +166,37 @@ def error_quantiles(
         np.quantile(step if len(step) else others, alpha, method="weibull") for step in steps
     ]
     return np.stack(quantiles, 1)
+
+
+def lagged_quantiles(
+    quantiles: NDArray[np.float64], lag: Index, alpha: Sequence[float]
+) -> NDArray[np.float64]:
+    """Return quantiles of errors of forecasts that begin some steps before their origin.
+
+    Step h of such a forecast is step h + lag, and has its errors. Beyond the last step, a forecast
+    goes on from itself: the errors of both stretches add up as independent ones do.
+
+    Parameters
+    ----------
+    quantiles : ndarray, shape (n_alpha, n_series, horizon)
+    lag : ndarray of int, shape (n_series,)
+    alpha : sequence of float
+        Which quantiles these are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> lagged_quantiles(np.array([[[3.0, 4.0]]]), np.array([3]), [0.9]).round(2).tolist()
+    [[[5.66, 6.4]]]
+    """
+    if not lag.any():
+        return quantiles
+    horizon = quantiles.shape[2]
+    whole, step = np.divmod(lag[:, None] + np.arange(horizon), horizon)
+    last = np.take_along_axis(quantiles, step[None], 2)
+    before = np.sqrt(whole) * quantiles[:, :, -1:]
+    lagged = np.where(whole == 0, last, np.sign(last + before) * np.hypot(last, before))
+    # what chance does to quantiles of few errors must not turn their order round
+    ordered = np.empty_like(lagged)
+    ordered[np.argsort(alpha)] = np.sort(lagged, axis=0)
+    return ordered

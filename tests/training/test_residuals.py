@@ -13,6 +13,7 @@ from simmtm_sk.training.residuals import (
     error_quantiles,
     error_unit,
     independent_windows,
+    lagged_quantiles,
     pooled_errors,
     residuals,
     widening,
@@ -130,3 +131,24 @@ def test_a_step_without_any_error_takes_those_of_others():
     np.testing.assert_allclose(got[:, 1], [1, 2])  # of 1, 2, 3
     np.testing.assert_allclose(got[:, 2], [2, 2])
     assert (error_quantiles(residuals[:, 1:2], [0.25, 0.5]) == 0).all()
+
+
+def test_a_forecast_that_begins_earlier_has_the_errors_of_later_steps():
+    draw = np.random.default_rng(0)
+    alpha = [0.9, 0.1, 0.6]
+    quantiles = np.quantile(draw.normal(size=(50, 2, 4)), alpha, axis=0)
+    got = lagged_quantiles(quantiles, np.array([0, 2]), alpha)
+    np.testing.assert_array_equal(got[:, 0], quantiles[:, 0])
+    np.testing.assert_array_equal(got[:, 1, :2], quantiles[:, 1, 2:])
+    # the last step's errors and the first one's, independent
+    beyond = np.hypot(quantiles[:2, 1, 3:], quantiles[:2, 1, :2])
+    np.testing.assert_allclose(np.abs(got[:2, 1, 2:]), beyond)
+    assert (got[1] <= got[2]).all()
+    assert (got[2] <= got[0]).all()
+    far = lagged_quantiles(quantiles, np.array([0, 400]), alpha)
+    np.testing.assert_allclose(far[0, 1, 3], np.sqrt(101) * quantiles[0, 1, 3])
+
+
+def test_quantiles_are_left_as_they_are_where_nothing_is_missing():
+    quantiles = np.random.default_rng(0).normal(size=(3, 2, 4))
+    assert lagged_quantiles(quantiles, np.zeros(2, int), [0.1, 0.5, 0.9]) is quantiles
