@@ -258,11 +258,5 @@ def _usual(network: SimMTM, rows: NormalizedRows) -> Tensor:
 
 
 def _scale(network: SimMTM, values: Panel) -> Tensor:
-    """Return `instance_stats` of whole series: (n_series, 2 n_channels).
-
-    Those that were noise in the training series, as in archives whose series are all normalised
-    already, are zero: standardised, the noise would look like a feature.
-    """
-    stats = panel_instance_stats(values).nan_to_num(0.0)
-    noise = network.stats_scaler.std.isinf()
-    return stats.masked_fill(noise.repeat_interleave(stats.shape[1] // len(noise)), 0)
+    """Return where whole series are and how they vary, free of units: (n_series, 2 n_channels)."""
+    return network.stats_scaler.relative(panel_instance_stats(values))

@@ -102,7 +102,8 @@ class SimMTMTransformer(
         values) are statistics over time of the encoder's layers. "filters" adds shares of the
         series in which fixed random filters respond more than at other times, whatever the encoder
         and its training; see `simmtm_sk.nn.filters`. "scale" adds mean and log standard deviation
-        of every channel of the raw series.
+        of every channel of the raw series, around those of the training series and in units of
+        their usual standard deviation.
     layers : {"all", "last"}, default="all"
         Layers whose statistics are taken.
     num_epochs : int >= 0 or "auto", default="auto"

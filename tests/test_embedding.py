@@ -89,8 +89,12 @@ def test_every_feature_has_a_name_of_its_own(encoder, layers):
     E = estimator.transform(NEW)
     assert len(set(names)) == len(names) == E.shape[1]
     column = dict(zip(names, E.T, strict=True))
-    np.testing.assert_allclose(column["channel1_mean"], NEW[:, 1].mean(1))
-    np.testing.assert_allclose(column["channel0_log_std"], np.log(NEW[:, 0].std(1)))
+    # the scale is free of units: around that of the training series
+    stats = estimator.network_.stats_scaler
+    center, unit = stats.center.numpy(), stats.scale.numpy()
+    mean, log_std = NEW[:, 1].mean(1), np.log(NEW[:, 0].std(1))
+    np.testing.assert_allclose(column["channel1_mean"], (mean - center[1 % len(unit)]) / unit[-1])
+    np.testing.assert_allclose(column["channel0_log_std"], log_std - center[len(unit)])
     prefix = "channel1_" if encoder is PATCH else ""
     last = estimator.set_params(layers="last", pooling=("ppv",)).transform(NEW)
     d_model = 4

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-_LOWEST_SCALE = 1e-12  # what a series without any variation counts as, in its own units
+_LOWEST_SCALE = 1e-12  # what a series without any variation counts as, in units of the usual one
 _LOWEST_STD = 0.05  # of a level over the series, in units of their own scale
 
 
@@ -66,8 +66,8 @@ def instance_stats(values: Tensor, visible: Tensor) -> Tensor:
     Returns
     -------
     Tensor, shape (n_rows, 2 * n_channels)
-        First all means, then all logarithms; a constant channel has the logarithm of a tiny scale,
-        a channel without visible points NaN.
+        First all means, then all logarithms; a constant channel has minus infinity, a channel
+        without visible points NaN.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def _normalized(kept: Tensor, mean: Tensor, std: Tensor, visible: Tensor) -> Ten
 
 
 def _stats(mean: Tensor, std: Tensor, visible: Tensor) -> Tensor:
-    pair = torch.stack([mean, std.clamp(min=_LOWEST_SCALE).log()], 1)
+    pair = torch.stack([mean, std.log()], 1)
     return pair.masked_fill(~visible.any(-1)[:, None, :, None], torch.nan).flatten(1)
 
 
@@ -186,9 +186,20 @@ def without_gaps(
 class InstanceStatsScaler(nn.Module):
     """Standardise `instance_stats` with their statistics over the training series.
 
+    Everything it returns is free of the unit that the series are in.
+
     Parameters
     ----------
     n_channels : int
+
+    Attributes
+    ----------
+    center, std : Tensor, shape (2 * n_channels,)
+        Of the statistics; an infinite standard deviation where differences were noise.
+    scale : Tensor, shape (n_channels,)
+        The usual standard deviation of a series.
+    origin, unit : Tensor, shape (2 * n_channels,)
+        What `relative` takes off, and divides by.
 
     Examples
     --------
@@ -201,6 +212,8 @@ class InstanceStatsScaler(nn.Module):
     center: Tensor
     std: Tensor
     scale: Tensor
+    origin: Tensor
+    unit: Tensor
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
@@ -208,6 +221,8 @@ class InstanceStatsScaler(nn.Module):
         self.register_buffer("center", torch.zeros(2 * n_channels, dtype=torch.float64))
         self.register_buffer("std", torch.ones(2 * n_channels, dtype=torch.float64))
         self.register_buffer("scale", torch.ones(n_channels, dtype=torch.float64))
+        self.register_buffer("origin", torch.zeros(2 * n_channels, dtype=torch.float64))
+        self.register_buffer("unit", torch.ones(2 * n_channels, dtype=torch.float64))
 
     def fit(self, stats: Tensor, missing: Tensor | None = None) -> InstanceStatsScaler:
         """Learn centre and std from (n_series, 2 * n_channels) stats.
@@ -219,15 +234,18 @@ class InstanceStatsScaler(nn.Module):
         share in every channel, (n_channels,).
         """
         stats = stats.to(self.center)
+        log_scale = stats.chunk(2, dim=1)[1]
+        varying = log_scale.masked_fill(log_scale.isinf(), torch.nan)
+        self.scale = scale = varying.nanmedian(0).values.exp().nan_to_num(1.0)
+        stats = self._without_infinity(stats)
         center = stats.nanmean(0)
         std = (stats - center).square().nanmean(0).sqrt()
-        log_scale = stats.chunk(2, dim=1)[1]
-        varying = log_scale.masked_fill(log_scale <= math.log(_LOWEST_SCALE), torch.nan)
-        scale = varying.nanmedian(0).values.exp().nan_to_num(1.0)
         share = torch.zeros_like(scale) if missing is None else missing.to(scale)
         least = share.clamp(min=_LOWEST_STD)
         noise = torch.cat([least * scale, least])
-        self.center, self.scale = center.nan_to_num(0.0), scale
+        self.center = center.nan_to_num(0.0)
+        self.origin = self.center.clone()
+        self.unit = torch.cat([scale, torch.ones_like(scale)])
         self.std = std.masked_fill(~(std > noise), torch.inf)
         return self
 
@@ -257,9 +275,31 @@ class InstanceStatsScaler(nn.Module):
         noise = self.std.chunk(2)[1].isinf()
         return relative.masked_fill(noise, 0).nan_to_num(0.0).clamp(-20, 20).exp()
 
+    def relative(self, stats: Tensor) -> Tensor:
+        """Return the statistics around the usual ones, in double precision.
+
+        Means are in units of the channel's usual standard deviation. Statistics that are unknown,
+        or were noise in the training series, as in archives whose series are all normalised
+        already, are zero: standardised, the noise would look like a feature. A scaler of one
+        channel serves any number of them, (n_series, 2 * n_channels).
+        """
+        stats = stats.to(self.center)
+        repeats = stats.shape[1] // len(self.center)
+        origin, unit, noise = (
+            x.repeat_interleave(repeats) for x in (self.origin, self.unit, self.std.isinf())
+        )
+        around = (self._without_infinity(stats, repeats) - origin) / unit
+        return around.masked_fill(noise, 0).nan_to_num(0.0)
+
     def forward(self, stats: Tensor) -> Tensor:
         """Standardise, clipped at five standard deviations; unknown statistics become zero."""
+        stats = self._without_infinity(stats)
         return ((stats - self.center) / self.std).clamp(-5, 5).nan_to_num(0.0)
+
+    def _without_infinity(self, stats: Tensor, repeats: int = 1) -> Tensor:
+        """Let constant channels have the logarithm of a tiny scale."""
+        lowest = self.scale.log().repeat_interleave(repeats) + math.log(_LOWEST_SCALE)
+        return torch.where(stats.isinf(), torch.cat([lowest, lowest]).to(stats), stats)
 
 
 def _in_units(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

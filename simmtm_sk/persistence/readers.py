@@ -239,7 +239,7 @@ def _check_values(
     if tensor.numel() == 0:
         return
     least, most = (value.item() for value in tensor.aminmax())
-    if name.endswith(("std", "scale")) and not least > 0:
+    if name.endswith(("std", "scale", "unit")) and not least > 0:
         raise ArtifactError(f"tensor {name!r} must be positive.")
     if not (math.isfinite(least) and math.isfinite(most)) and not name.endswith(_INFINITE):
         raise ArtifactError(f"tensor {name!r} holds values that are not finite.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import torch
 from torch import Tensor
 
 # Version 1 had other names for the statistics of instances and for standard deviations, and the
@@ -17,6 +18,7 @@ _RENAMED_SINCE_1 = [
     (r"^spread$", "series_std"),
     (r"\.spread$", ".std"),
 ]
+_CENTER = "network.stats_scaler.center"
 
 
 def upgraded_tensors(tensors: dict[str, Tensor], format_version: int) -> dict[str, Tensor]:
@@ -28,7 +30,17 @@ def upgraded_tensors(tensors: dict[str, Tensor], format_version: int) -> dict[st
     format_version : int
         Version of the format that they are named in.
     """
-    return {_present_name(k): v for k, v in tensors.items()} if format_version == 1 else tensors
+    if format_version != 1:
+        return tensors
+    present = {_present_name(name): tensor for name, tensor in tensors.items()}
+    return {**_units_of_series(present), **present}
+
+
+def _units_of_series(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Version 1 embedded the scale of series in their own units."""
+    centers = {n.removesuffix("center"): t for n, t in tensors.items() if n.endswith(_CENTER)}
+    origins = {f"{scaler}origin": torch.zeros_like(t) for scaler, t in centers.items()}
+    return origins | {f"{scaler}unit": torch.ones_like(t) for scaler, t in centers.items()}
 
 
 def _present_name(name: str) -> str:

@@ -176,8 +176,7 @@ def test_levels_equal_slow_version(share):
 def test_levels_of_constant_and_unobserved_channels(dtype):
     values = torch.tensor([[[7.0] * 4, [torch.nan] * 4, [1.0, 3.0, 1.0, 3.0]]], dtype=dtype)
     got = instance_stats(values, ~values.isnan())
-    lowest = np.log(1e-12)
-    np.testing.assert_allclose(got, [[7, np.nan, 2, lowest, np.nan, 0]], rtol=1e-6)
+    np.testing.assert_allclose(got, [[7, np.nan, 2, -np.inf, np.nan, 0]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -229,12 +228,43 @@ def test_scaler_goes_no_further_than_five_spreads():
 def test_scaler_travels_with_the_state():
     train, test = random_levels().split(25)
     scaler = InstanceStatsScaler(2).fit(train)
-    assert list(scaler.state_dict()) == ["center", "std", "scale"]
+    assert list(scaler.state_dict()) == ["center", "std", "scale", "origin", "unit"]
     assert not list(scaler.parameters())
     copy = InstanceStatsScaler(2)
     copy.load_state_dict(scaler.state_dict())
     assert copy(test).equal(scaler(test))
     assert copy.amplitudes(test).equal(scaler.amplitudes(test))
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-13, 1e13, 1e30])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nothing_depends_on_the_unit_of_the_series(dtype, unit):
+    """Constant channels included, which have no scale of their own."""
+    values, visible = random_case((40, 2, 13), dtype, seed=5)
+    values[3:6, 0] = 7.0
+    values[7, 1] = -2.0
+    usual = instance_stats(values, visible)
+    other = instance_stats((values.double() * unit).to(dtype), visible)
+    tolerance = {"rtol": 1e-4, "atol": 1e-4} if dtype == torch.float32 else {}
+    before, after = (InstanceStatsScaler(2).fit(stats) for stats in (usual, other))
+    torch.testing.assert_close(after(other), before(usual), **tolerance)
+    torch.testing.assert_close(after.relative(other), before.relative(usual), **tolerance)
+    torch.testing.assert_close(after.amplitudes(other), before.amplitudes(usual), **tolerance)
+    torch.testing.assert_close(after.scale, before.scale * unit, rtol=1e-4, atol=0)
+    assert before(usual).isfinite().all()
+    assert before.relative(usual).isfinite().all()
+    assert not before.is_foreign(usual)
+    assert not after.is_foreign(other)
+
+
+def test_relative_statistics():
+    """Around the usual ones, means in units of the usual scale; noise and the unknown are zero."""
+    train = torch.tensor([[1.0, 0.7], [5.0, 0.7], [3.0, 0.7]], dtype=torch.float64)
+    scaler = InstanceStatsScaler(1).fit(train)
+    new = torch.tensor([[7.0, 2.0], [torch.nan, torch.nan]], dtype=torch.float64)
+    np.testing.assert_allclose(scaler.relative(new), [[4 / np.exp(0.7), 0], [0, 0]])
+    pair = torch.tensor([[7.0, 1.0, 2.0, 2.0]], dtype=torch.float64)  # of two channels
+    np.testing.assert_allclose(scaler.relative(pair), [[4 / np.exp(0.7), -2 / np.exp(0.7), 0, 0]])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -60,6 +60,6 @@ def instance_stats(values, visible):
             mean = math.fsum(shown) / len(shown)
             std = math.sqrt(math.fsum((v - mean) ** 2 for v in shown) / len(shown))
             means.append(mean)
-            logs.append(math.log(1e-12 if max(shown) == min(shown) else std))
+            logs.append(-math.inf if max(shown) == min(shown) else math.log(std))
         out.append(means + logs)
     return torch.tensor(out, dtype=torch.float64)
