@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_memory
 from sktime.transformations.base import BaseTransformer
 from torch import Tensor
 
-from .data import Panel, WindowDataset
+from .data import Panel, WindowDataset, series_ends
 from .embedding import BLOCKS, Embedding, Features, Pooling
 from .encoders import ConvEncoder, PatchEncoder, PointEncoder
 from .inference import (
@@ -611,8 +611,10 @@ class SimMTMTransformer(
             level.fit(found, missing)
 
     def _reconstruct(self, values: Panel) -> Values:
-        rows = self._rows(values, resolve_device(self.device))
-        rebuilt = rebuilt_values(self.network_, self._by_row(values), rows, _dtype(values))
+        by_row, device = self._by_row(values), resolve_device(self.device)
+        ends = np.repeat(series_ends(values), len(by_row) // len(values))
+        rows = WindowDataset(by_row, self._longest(), device, ends)
+        rebuilt = rebuilt_values(self.network_, by_row, rows, _dtype(values))
         return np.asarray(rebuilt.numpy().reshape(values.shape))
 
     # -- saving, see persistence.py ---------------------------------------------------------------

@@ -575,11 +575,15 @@ def test_pooling_by_hand():
 
 
 def test_scale_by_hand():
+    """Around the usual ones; means in units of the usual standard deviation."""
     estimator = small(pooling=("scale",), num_epochs=0).fit(X)
     gaps = X_NEW.copy()
     gaps[0, 0, 3:7] = np.nan
     gaps[1, 1] = np.nan
-    expected = np.concatenate([np.nanmean(gaps[0], 1), np.log(np.nanstd(gaps[0], 1))])
+    usual = np.sort(X.std(2), 0)[(len(X) - 1) // 2]  # torch takes the lower one of two medians
+    mean = (np.nanmean(gaps[0], 1) - X.mean((0, 2))) / usual
+    log_std = np.log(np.nanstd(gaps[0], 1)) - np.log(X.std(2)).mean(0)
+    expected = np.concatenate([mean, log_std])
     got = estimator.transform(gaps)
     np.testing.assert_allclose(got[0], expected, **CLOSE)
     assert (got[1] == 0).sum() == 2  # of the channel that was never seen
@@ -690,6 +694,21 @@ def test_reconstruct_unequal_lengths(encoder, make):
             np.isfinite(row), np.tile(np.arange(20) < one.shape[1], (2, 1))
         )
         np.testing.assert_allclose(row[:, : one.shape[1]], estimator.reconstruct([one])[0], **CLOSE)
+
+
+@pytest.mark.parametrize("max_length", [None, 8])
+def test_a_channel_that_ends_early_is_rebuilt_to_the_end_of_its_series(max_length):
+    """The end is that of the series, also where the encoder takes channels one by one."""
+    values = X.copy()
+    values[:, 0, 9:] = np.nan
+    values[3, :, 15:] = np.nan
+    estimator = small(encoder=PatchEncoder(patch_length=2), max_length=max_length).fit(values)
+    rebuilt = estimator.reconstruct(values)
+    missing = np.zeros(X.shape, bool)
+    missing[3, :, 15:] = True
+    np.testing.assert_array_equal(np.isnan(rebuilt), missing)
+    # what is said about a series is not touched by where its channels end
+    np.testing.assert_array_equal(rebuilt[:, 1], estimator.reconstruct(values[:, 1:])[:, 0])
 
 
 def test_reconstruct_across_a_long_gap():

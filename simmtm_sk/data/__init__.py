@@ -5,7 +5,7 @@ from .containers import channel_names, is_sktime_panel, is_table, panel_values, 
 from .frames import is_nested
 from .misreadings import announce_misreadings, announce_order
 from .panel import MappedPanel, Panel, chunks, on_disk
-from .window_dataset import RowSource, WindowDataset
+from .window_dataset import RowSource, WindowDataset, series_ends
 
 __all__ = [
     "MappedPanel",
@@ -24,4 +24,5 @@ __all__ = [
     "on_disk",
     "panel_values",
     "plain_table",
+    "series_ends",
 ]

@@ -48,6 +48,9 @@ class WindowDataset:
         Longest window; None never cuts.
     device : torch.device, default=cpu
         Where `gather` returns its tensors.
+    ends : ndarray of int, shape (n_series,), or None, default=None
+        Where series end, if not with their own last observed value: channels that are rows of their
+        own end with their series.
 
     Attributes
     ----------
@@ -77,11 +80,14 @@ class WindowDataset:
         values: Panel,
         max_length: int | None = None,
         device: torch.device | None = None,
+        ends: NDArray[np.intp] | None = None,
     ) -> None:
         self.device = device or torch.device("cpu")
         self.n_channels = values.shape[1]
         self.length = min(values.shape[2], max_length or values.shape[2])
         self.ends, self.complete = _scan(values)
+        if ends is not None:
+            self.ends, self.complete = ends, self.complete and bool((ends == self.ends).all())
         self.series, self.start = _windows(self.ends, self.length)
         if not self.complete:
             kept = _observed_windows(values, self.series, self.start, self.length)
@@ -130,6 +136,17 @@ class WindowDataset:
         if self._padded:
             within = torch.arange(self.length, device=self.device) < self._ends[index][:, None]
         return values.masked_fill(~observed, 0), observed, within
+
+
+def series_ends(values: Panel) -> NDArray[np.intp]:
+    """Return one past the last observed point of every series, in any of its channels.
+
+    Examples
+    --------
+    >>> series_ends(np.array([[[1.0, np.nan, np.nan], [1.0, 2.0, np.nan]]])).tolist()
+    [2]
+    """
+    return _scan(values)[0]
 
 
 def _scan(values: Panel) -> tuple[NDArray[np.intp], bool]:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simmtm_sk.data import MappedPanel, WindowDataset
+from simmtm_sk.data import MappedPanel, WindowDataset, series_ends
 
 
 def panel(lengths, n_channels=2, missing=0.0):
@@ -209,3 +209,13 @@ def test_the_scan_goes_on_behind_its_first_chunk(monkeypatch):
     np.testing.assert_array_equal(rows.series, expected.series)
     np.testing.assert_array_equal(rows.start, expected.start)
     assert everything(rows)[2] is not None
+
+
+def test_series_may_end_elsewhere_than_with_their_last_value():
+    values = np.array([[[1.0, np.nan, np.nan, np.nan]], [[1.0, 2.0, np.nan, np.nan]]])
+    assert series_ends(values).tolist() == [1, 2]
+    rows = WindowDataset(values, ends=np.array([3, 3]))
+    assert rows.ends.tolist() == [3, 3]
+    _, observed, within = rows.gather(torch.tensor([0]))
+    assert observed[0, 0].tolist() == [True, False, False, False]
+    assert within[0].tolist() == [True, True, True, False]
