@@ -14,11 +14,13 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCS_INSTALLED := .venv/.installed-docs
 
-.PHONY: help install demo test lint format docs clean
+.PHONY: help install demo test test-lowest torture lint format docs clean
 
 help:
 	@echo "make demo     pre-train on real series, print a table, draw into demo_output/"
 	@echo "make test     the test suite and the doctests"
+	@echo "make torture  kills, damaged files, full disks, threads: half an hour, one table"
+	@echo "make test-lowest  the quick tests with the lowest versions of all dependencies"
 	@echo "make lint     ruff and mypy"
 	@echo "make format   let ruff fix and format what it can"
 	@echo "make docs     the documentation, into docs/_build/html"
@@ -48,6 +50,17 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --doctest-modules simmtm_sk tests
+
+torture: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.reliability.torture --workers $(WORKERS)
+
+# An environment of its own, with every dependency at the lower bound that pyproject.toml names.
+test-lowest: $(INSTALLED)
+	$(BIN)/python -m venv --clear .venv-lowest
+	$(BIN)/python tools/lowest_versions.py > .venv-lowest/lowest.txt
+	.venv-lowest/bin/python -m pip install -r .venv-lowest/lowest.txt
+	.venv-lowest/bin/python -m pip install --no-deps -e .
+	.venv-lowest/bin/python -m pytest -m "not slow" tests
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
