@@ -664,7 +664,7 @@ class SimMTMTransformer(
             n_layers = min(encoder.n_layers, len(tensors))
             bounded = replace(settings, encoder=clone(encoder).set_params(n_layers=n_layers))
             with torch.device("meta"):
-                shapes = bounded.network(n_channels, self._built_length).state_dict()
+                shapes = bounded.drawn_network(n_channels, self._built_length).state_dict()
             tensors.check_shapes(shapes)
         network = settings.network(n_channels, self._built_length)
         tensors.fill(network.state_dict())

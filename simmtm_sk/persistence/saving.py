@@ -27,7 +27,7 @@ from torch import Tensor
 from .archive import ArtifactError, packed, packed_weights, unpacked, unpacked_weights
 from .params import HasParams, constructed, decoded_params, encoded_params, exported_class
 from .readers import StateReader, TensorReader
-from .versions import upgraded_tensors
+from .versions import upgraded_state, upgraded_tensors
 
 FORMAT_VERSIONS = (1, 2)  # that can be read; the last one is written
 
@@ -210,7 +210,7 @@ def _restored(file: IO[bytes], origin: str, params: dict[str, Any]) -> Any:
             saved = {k: v for k, v in saved.items() if k not in params}
         estimator: Saveable = constructed(kind, {**decoded_params(saved), **params})
         tensors = TensorReader(upgraded_tensors(unpacked_weights(weights), format_version))
-        state = config.inner("state")
+        state = StateReader(upgraded_state(config.anything("state"), format_version), "state")
         estimator._restore_state(state, tensors)
         for reader in (config, state, tensors):
             reader.finish()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -41,6 +42,26 @@ def _units_of_series(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     centers = {n.removesuffix("center"): t for n, t in tensors.items() if n.endswith(_CENTER)}
     origins = {f"{scaler}origin": torch.zeros_like(t) for scaler, t in centers.items()}
     return origins | {f"{scaler}unit": torch.ones_like(t) for scaler, t in centers.items()}
+
+
+def upgraded_state(state: Any, format_version: int) -> Any:
+    """Return fitted numbers as the present format has them.
+
+    Version 1 named the frequency of periods as pandas does ("M"), the present one as it does for
+    time points ("ME").
+    """
+    if format_version == 1:
+        match state:
+            case {"y": {"times": list(calendars)}, "fh": dict(fh)}:
+                for calendar in [*calendars, fh.get("kind")]:
+                    _upgrade_calendar(calendar)
+    return state
+
+
+def _upgrade_calendar(calendar: Any) -> None:
+    match calendar:
+        case {"class": "PeriodIndex", "freq": str(freq)}:
+            calendar["freq"] = re.sub(r"^(\d*[MQY])(?=-|$)", r"\1E", freq)
 
 
 def _present_name(name: str) -> str:
