@@ -89,6 +89,21 @@ def test_update_learns_from_the_new_points():
     pd.testing.assert_frame_equal(fitted.predict(), forecaster().fit(y, fh=MONTHS).predict())
 
 
+@pytest.mark.parametrize("since", [1, 6, 24])
+def test_after_a_level_shift_errors_are_little_larger(since):
+    """Five standard deviations up, some hours before the origin."""
+    y = hours(1, 900)
+    fitted, size = forecaster().fit(y[:600], fh=range(1, 25)), 5 * y.std().item()
+    plain, shifted = [], []
+    for origin in range(620, 870, 20):
+        moved = y.to_numpy().copy()
+        moved[origin - since :] += size
+        for values, errors in ((y.to_numpy(), plain), (moved, shifted)):
+            forecast = fitted.predict_rolling(values[:origin], [origin])[0]
+            errors.append(np.abs(forecast - values[origin : origin + 24]).mean())
+    assert np.mean(shifted) < 2 * np.mean(plain)
+
+
 def chaos(length=1_200):
     """The logistic map: the next value is a parabola of the last, and no line of any."""
     values = np.full(length, 0.3)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from .forecast import Forecast
-from .members import Member, context_of
+from .level_shifts import level_shift
+from .members import Context, Member, context_of
+
+LARGE = 1e300  # a step that there never is
 
 
 class Combination(nn.Module):
@@ -26,6 +30,11 @@ class Combination(nn.Module):
 
     Attributes
     ----------
+    center, scale : Tensor, shape (n_series,)
+        What series are standardised by.
+    usual_jump : Tensor, shape (n_series,)
+        The largest step between two points that is no level shift, see `level_shift`; infinite at
+        first.
     weights : Tensor, shape (n_members, horizon)
         Of the members in their mean.
     encoder_share : Tensor, shape (horizon,)
@@ -34,6 +43,7 @@ class Combination(nn.Module):
 
     center: Tensor
     scale: Tensor
+    usual_jump: Tensor
     weights: Tensor
     encoder_share: Tensor
 
@@ -51,6 +61,7 @@ class Combination(nn.Module):
         self.members = nn.ModuleList([member.build(horizon) for member in members])
         self.register_buffer("center", torch.zeros(n_series, dtype=torch.float64))
         self.register_buffer("scale", torch.ones(n_series, dtype=torch.float64))
+        self.register_buffer("usual_jump", torch.full((n_series,), LARGE, dtype=torch.float64))
         equal = torch.full((len(members), horizon), 1 / len(members), dtype=torch.float64)
         self.register_buffer("weights", equal)
         self.register_buffer("encoder_share", torch.zeros(horizon, dtype=torch.float64))
@@ -80,15 +91,30 @@ class Combination(nn.Module):
         series : Tensor of int, shape (n,)
             Which series each context is of.
         """
-        unit = self.scale[series, None]
-        context = context_of((values - self.center[series, None]) / unit, series)
-        return torch.stack([member(context) for member in self.members])
+        context, shift = self._context(values, series)
+        return torch.stack([member(context) + shift[:, -1:] for member in self.members])
 
     def predict(self, values: Tensor, series: Tensor) -> Tensor:
         """Return forecasts in the unit of the values, (n, context_length) -> (n, horizon)."""
-        mean = torch.einsum("mh,mnh->nh", self.weights, self.forecasts(values, series))
-        mean = mean * self.scale[series, None] + self.center[series, None]
+        context, shift = self._context(values, series)
+        center, unit = self.center[series, None], self.scale[series, None]
+        moved = shift * unit
+        forecast = center + moved[:, -1:]
+        for weight, member in zip(self.weights, self.members, strict=True):
+            forecast = forecast + unit * weight * member(context)
         if self.encoder is None:
-            return mean
-        other = self.encoder.predict(values[:, -self.encoder.context_length :], series)
-        return (1 - self.encoder_share) * mean + self.encoder_share * other
+            return forecast
+        recent = slice(-self.encoder.context_length, None)
+        other = self.encoder.predict(values[:, recent] - moved[:, recent], series)
+        return torch.lerp(forecast, other + moved[:, -1:], self.encoder_share)
+
+    def _context(self, values: Tensor, series: Tensor) -> tuple[Context, Tensor]:
+        """Return contexts in units of the series without level shifts, and these."""
+        standard = (values - self.center[series, None]) / self.scale[series, None]
+        context = context_of(standard, series)
+        periods = [member.period for member in self.specs if member.kind == "profile"]
+        period = min(periods, default=0)
+        shift = level_shift(
+            context.values, self.usual_jump[series], period or self.look_back, period
+        )
+        return replace(context, values=context.values - shift), shift

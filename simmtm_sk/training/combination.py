@@ -14,7 +14,7 @@ from ..nn.combination import Combination
 from ..nn.forecast import Forecast
 from .closed_form import clearly_best
 from .forecasting import Fitted
-from .members import choose_members, panel_of, solve_ridges
+from .members import choose_members, panel_of, solve_ridges, usual_jump
 from .rolling import HELD_OUT, Rolling, forecast_errors, roll, rolling_residuals
 from .task import N_BLOCKS
 from .weights import combination_weights
@@ -60,6 +60,7 @@ def fit_combination(
     members = choose_members(panel, look_back, horizon)
     combination = Combination(members, horizon, len(series), look_back).to(device)
     combination.center, combination.scale = panel.center, panel.scale
+    combination.usual_jump = usual_jump(panel)
     windows = ForecastWindows(series, combination.context_length, horizon, device)
     with torch.no_grad():
         rolling = roll(combination, panel, windows)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -76,25 +77,20 @@ def panel_of(
 def choose_members(panel: Panel, look_back: int, horizon: int) -> list[Member]:
     """Return what there are data for.
 
-    Ridges on the window, and on a longer one at coarser resolution, once following the level and
-    once not; where there are several series, also one of its own for each; profiles of the season,
-    or the last value where there is none.
+    Ridges on the window and on a longer one at coarser resolution, each once following the level
+    and once not; where there are several series, also one of its own for each; profiles of the
+    season, or the last value where there is none.
     """
     longest = int(panel.train.max())
     members = []
     shortest_fold = int(FIRST_CUT * longest)
+    ridges = [Member("ridge", look_back, anchored, look_back) for anchored in (True, False)]
     long = min(LONG_CONTEXT * look_back, shortest_fold - horizon - look_back)
     if long >= 2 * look_back:
-        coarse, n_recent, fineness = long, look_back // RECENT_SHARE, FINENESS
-    else:
-        coarse, n_recent, fineness = look_back, look_back, 1
-    ridges = [
-        Member("ridge", look_back, n_recent=look_back),
-        Member("ridge", coarse, True, n_recent, fineness),
-        Member("ridge", coarse, False, n_recent, fineness),
-    ]
-    if coarse == look_back:
-        del ridges[1]  # the same as the first one
+        n_recent = look_back // RECENT_SHARE
+        ridges += [
+            Member("ridge", long, anchored, n_recent, FINENESS) for anchored in (True, False)
+        ]
     if longest - look_back - horizon + 1 >= FEWEST_WINDOWS:
         members += ridges
         n_series = len(panel.lengths)
@@ -120,6 +116,13 @@ def choose_members(panel: Panel, look_back: int, horizon: int) -> list[Member]:
     if not periods:
         members.append(Member("last", 1))
     return members
+
+
+def usual_jump(panel: Panel) -> Tensor:
+    """Return the largest step between two points of the training part of each series."""
+    steps = panel.values.diff(dim=1).abs()
+    inside = torch.arange(1, panel.values.shape[1], device=steps.device) < panel.train[:, None]
+    return F.pad(steps.masked_fill(~inside, 0), (0, 1)).amax(1)
 
 
 def solve_ridges(combination: Combination, panel: Panel, lengths: Tensor) -> None:

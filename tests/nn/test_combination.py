@@ -79,3 +79,14 @@ def test_weights_by_step():
     assert list(described["1"].values()) == [0.25, 0.25, 0.25, 0.25, 0.0]
     assert described["2-3"]["encoder"] == 0.5
     assert described["4"] == {member.name: 0.0 for member in MEMBERS} | {"encoder": 1.0}
+
+
+def test_level_shifts_are_continued():
+    made, series = combination(), torch.tensor([0, 1, 0, 1, 1])
+    made.usual_jump = torch.full((2,), 3.0, dtype=torch.float64)
+    values = made.center[series, None] + 0.1 * contexts()
+    shifted, size = values.clone(), 20 * made.scale[series, None]
+    shifted[:, -2:] += size
+    torch.testing.assert_close(
+        made.predict(shifted, series), made.predict(values, series) + size, rtol=0, atol=1.5
+    )
