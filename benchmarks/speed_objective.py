@@ -9,8 +9,9 @@ from speed_steps import Steps, patches, random_walks
 from torch import Tensor, nn
 from turns import Case, Turns
 
-from simmtm_sk.nn.model import Objective, SimMTM
+from simmtm_sk.nn.model import SimMTM
 from simmtm_sk.nn.normalization import normalized_rows
+from simmtm_sk.objectives import SimMTMObjective
 
 
 class ValuesEncoder(nn.Module):
@@ -45,7 +46,7 @@ def full_matrix(network: SimMTM, values: Tensor, observed: Tensor, views: Tensor
     rows = normalized_rows(values.repeat(n_views + 1, 1, 1), visible, None)
     points = network.layers(rows)[-1]
     similarity = plain.similarities(network.projector(points, None))
-    tau = network.objective.temperature
+    tau = network.objective.settings.temperature
     rebuilt = network.decoder(plain.aggregated(points, similarity, tau), values.shape[2])
     reconstruction = (rebuilt[:n_series] - points[:n_series].detach()).square().mean()
     return reconstruction + plain.constraint(similarity, n_series, tau)
@@ -58,7 +59,7 @@ def objectives(n_rows: int, full: bool, turns: Turns) -> None:
     observed = torch.ones_like(values, dtype=torch.bool)
     views = torch.rand(2 * n_series, 1, width) < 0.5
     turns.ready()
-    network = SimMTM(ValuesEncoder(width), 1, 64, Objective(0.1, 1.0, own_view_weight=0.0))
+    network = SimMTM(ValuesEncoder(width), 1, 64, SimMTMObjective(0.1, 1.0, own_view_weight=0.0))
     network.decoder = SameDecoder()
 
     def step() -> None:

@@ -117,7 +117,7 @@ class Steps:
         rows, settings = self.data(), self.settings()
         network = self.network().train()
         values, observed, within = rows.gather(torch.arange(int(self.transformer.batch_size)))
-        views = settings.views(network, observed, torch.Generator().manual_seed(0))
+        views = settings.views(network, values, observed, torch.Generator().manual_seed(0))
         return network.losses(values, observed, within, views)["total"]
 
     def work(self) -> float:

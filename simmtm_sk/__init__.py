@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from .classifier import SimMTMClassifier
 from .encoders import ConvEncoder, PatchEncoder, PointEncoder
+from .objectives import SimMTMObjective
 from .persistence import ArtifactError, load, save
 from .regressor import SimMTMRegressor
 from .transformer import SimMTMTransformer
@@ -18,6 +19,7 @@ __all__ = [
     "PointEncoder",
     "SimMTMClassifier",
     "SimMTMForecaster",
+    "SimMTMObjective",
     "SimMTMRegressor",
     "SimMTMTransformer",
     "load",

@@ -222,6 +222,7 @@ class ReconstructionDisplay:
             estimator.mask_ratio if mask_ratio is None else mask_ratio,
             estimator.mask_length,
             torch.Generator().manual_seed(seed),
+            torch.tensor(np.nan_to_num(original)),
         ).numpy()
         visible |= _last_observed(original)
         rebuilt = estimator.reconstruct(np.where(visible, original, np.nan))

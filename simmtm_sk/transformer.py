@@ -30,10 +30,11 @@ from .inference import (
     rebuilt_values,
 )
 from .interop import SktimeSklearnBridge, check_series, instance_index, is_table
-from .nn.contracts import Encoder, takes_channels_apart
+from .nn.contracts import Encoder, Mask, Objective, takes_channels_apart
 from .nn.masking import MaskFunction
-from .nn.model import Objective, SimMTM
+from .nn.model import SimMTM
 from .nn.randomness import redirected
+from .objectives import SimMTMObjective
 from .persistence import SafeArtifactMixin, StateReader, TensorReader
 from .training.isolation import isolated_torch, torch_as_it_starts
 from .training.monitor import EstimatorMonitor
@@ -85,10 +86,15 @@ class SimMTMTransformer(
     own_view_weight : float >= 0, default=1.0
         Weight of rebuilding each series from each of its masked views alone, beyond the paper; 0
         gives the objective of the paper.
-    masking : {"geometric", "patch", "random"} or callable, default="geometric"
+    objective : object with ``build``, default=None
+        What is minimised: ``build()`` returns a torch module, see `simmtm_sk.nn.contracts.Objective`.
+        None is ``SimMTMObjective(temperature, constraint_weight, own_view_weight)``; the three
+        have no effect otherwise.
+    masking : {"geometric", "patch", "random"}, callable or Mask, default="geometric"
         Hides runs of points, runs of whole patches of the encoder (of single points if it has
-        none), or independent points. A callable has the signature of
-        `simmtm_sk.nn.masking.geometric_mask`.
+        none), or independent points, of every channel for itself. A callable has the signature of
+        `simmtm_sk.nn.masking.geometric_mask`; an object with ``draw``, as
+        `simmtm_sk.nn.contracts.Mask` describes it, sees values and channels.
     mask_length : float >= 1, default=5.0
         Mean length of a hidden run, in points.
     encoder : ConvEncoder, PatchEncoder, PointEncoder or object with ``build``, default=None
@@ -234,7 +240,8 @@ class SimMTMTransformer(
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "constraint_weight": [Interval(Real, 0, None, closed="left"), StrOptions({"learned"})],
         "own_view_weight": [Interval(Real, 0, None, closed="left")],
-        "masking": [StrOptions({"geometric", "patch", "random"}), callable],
+        "objective": [HasMethods("build"), None],
+        "masking": [StrOptions({"geometric", "patch", "random"}), HasMethods("draw"), callable],
         "mask_length": [Interval(Real, 1, None, closed="left")],
         "encoder": [HasMethods("build"), None],
         "projection_dim": [Interval(Integral, 1, None, closed="left")],
@@ -265,7 +272,8 @@ class SimMTMTransformer(
         temperature: float = 0.1,
         constraint_weight: float | str = 0.1,
         own_view_weight: float = 1.0,
-        masking: str | MaskFunction = "geometric",
+        objective: Objective | None = None,
+        masking: str | MaskFunction | Mask = "geometric",
         mask_length: float = 5.0,
         encoder: Encoder | None = None,
         projection_dim: int = 64,
@@ -292,6 +300,7 @@ class SimMTMTransformer(
         self.temperature = temperature
         self.constraint_weight = constraint_weight
         self.own_view_weight = own_view_weight
+        self.objective = objective
         self.masking = masking
         self.mask_length = mask_length
         self.encoder = encoder
@@ -542,10 +551,12 @@ class SimMTMTransformer(
 
     def _check_settings(self) -> torch.device:
         """Check what depends on more than one parameter, before any work; return the device."""
-        if isinstance(self.encoder, type):
-            raise TypeError(
-                f"encoder must be an object such as {self.encoder.__name__}(), got the class."
-            )
+        for name in ("encoder", "objective", "masking"):
+            given = getattr(self, name)
+            if isinstance(given, type):
+                raise TypeError(
+                    f"{name} must be an object such as {given.__name__}(), got the class."
+                )
         return resolve_device(self.device)
 
     def _any_channels(self) -> bool:
@@ -553,6 +564,14 @@ class SimMTMTransformer(
 
     def _encoder(self) -> Encoder:
         return ConvEncoder() if self.encoder is None else self.encoder
+
+    def _objective(self) -> Objective:
+        if self.objective is not None:
+            objective: Objective = self.objective
+            return objective
+        return SimMTMObjective(
+            float(self.temperature), self.constraint_weight, float(self.own_view_weight)
+        )
 
     def _by_row(self, values: Panel) -> Panel:
         """Make every channel a series if the encoder takes them one by one; without a copy."""
@@ -580,9 +599,7 @@ class SimMTMTransformer(
         )
         return Pretraining(
             encoder=self._encoder(),
-            objective=Objective(
-                float(self.temperature), self.constraint_weight, float(self.own_view_weight)
-            ),
+            objective=self._objective(),
             projection_dim=int(self.projection_dim),
             masking=self.masking,
             mask_ratio=float(self.mask_ratio),

@@ -6,8 +6,9 @@ import torch
 
 from simmtm_sk import ConvEncoder, inference
 from simmtm_sk.data import WindowDataset
-from simmtm_sk.nn.model import Objective, SimMTM
+from simmtm_sk.nn.model import SimMTM
 from simmtm_sk.nn.normalization import normalize
+from simmtm_sk.objectives import SimMTMObjective
 
 CPU = torch.device("cpu")
 
@@ -20,7 +21,7 @@ def panel(n=5, n_channels=2, length=20, seed=0):
 def network():
     torch.manual_seed(0)
     backbone = ConvEncoder(d_model=4, n_layers=2).build(2, 20)
-    return SimMTM(backbone, 2, 4, Objective(0.1, 0.1, 1.0)).eval()
+    return SimMTM(backbone, 2, 4, SimMTMObjective(0.1, 0.1, 1.0)).eval()
 
 
 def project(model, x, observed, within):
@@ -68,7 +69,7 @@ def test_the_network_runs_in_the_dtype_asked_for_and_its_scaler_in_float64(netwo
 
 def test_dropout_is_off():
     backbone = ConvEncoder(d_model=4, n_layers=2, dropout=0.9).build(2, 20)
-    model = SimMTM(backbone, 2, 4, Objective(0.1, 0.1, 1.0)).train()
+    model = SimMTM(backbone, 2, 4, SimMTMObjective(0.1, 0.1, 1.0)).train()
     rows = WindowDataset(panel())
     a, b = (inference.over_rows(model, rows, torch.float64, project)[0] for _ in range(2))
     assert torch.equal(a, b)

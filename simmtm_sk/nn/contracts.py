@@ -1,13 +1,16 @@
-"""What an encoder of your own has to be: the object that builds a network, and the network.
+"""What an encoder, a mask or an objective of your own has to be.
 
-The encoders of this package are nothing else; see ``examples/plot_own_encoder.py``.
+Those of this package are nothing else; see ``examples/plot_own_encoder.py`` and
+``examples/plot_own_objective.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 
@@ -117,3 +120,76 @@ def shortest_series(encoder: Encoder) -> int:
     (1, 12)
     """
     return int(encoder.patch_length) if isinstance(encoder, Patched) else 1
+
+
+@runtime_checkable
+class Mask(Protocol):
+    """A mask that sees the series, for instance to hide the same points of all channels."""
+
+    def draw(self, values: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw one view of every series.
+
+        Parameters
+        ----------
+        values : Tensor, shape (n_series, n_channels, length)
+            In the units of the data, zero where nothing was observed.
+        observed : Tensor of bool, the same shape
+        generator : torch.Generator
+            Source of all randomness, on the device of ``values``.
+
+        Returns
+        -------
+        Tensor of bool, shape (n_series, n_channels, length)
+            True where the point is visible.
+        """
+
+
+@dataclass(frozen=True)
+class EncodedViews:
+    """A batch as an objective sees it: N originals and M views of each, D = N (M + 1) rows.
+
+    The originals come first, then all first views, then all second views, and so on: row k is of
+    series k mod N.
+
+    Attributes
+    ----------
+    rows : Tensor, shape (D, n_tokens, d_model), or (D, n_channels, length)
+        Point-wise representations; decoded already where that is narrower, unless the objective has
+        ``needs_points = True``. The decoder is linear, so that an average of rows means the same
+        either way; zero behind the end of a series.
+    series : Tensor, shape (D, projection_dim)
+        Series-wise representations, by the projector.
+    target : Tensor, shape (N, n_channels, length)
+        The originals, normalised.
+    observed : Tensor of bool, the same shape
+        Points that exist: nothing else is a target.
+    visible : Tensor of bool, shape (D, n_channels, length)
+        Points that each row shows.
+    decode : callable
+        Turns ``rows``, or averages of them, into values (..., n_channels, length).
+    """
+
+    rows: Tensor
+    series: Tensor
+    target: Tensor
+    observed: Tensor
+    visible: Tensor
+    decode: Callable[[Tensor], Tensor]
+
+    @property
+    def n_series(self) -> int:
+        """N, the number of originals."""
+        return len(self.target)
+
+
+class Objective(Protocol):
+    """What builds the loss of pre-training; `simmtm_sk.SimMTMObjective` is the one of the paper."""
+
+    def build(self) -> nn.Module:
+        """Return a module that is called with `EncodedViews`.
+
+        It returns scalar tensors by name: "total" is minimised, all are in the history. It may have
+        parameters, which are learned with the network. A method ``criterion(means) -> float`` says
+        what an epoch is judged by, from the means of these numbers over the held-out rows; without
+        it, that is the total.
+        """

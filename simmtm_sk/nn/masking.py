@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from .contracts import Mask
 
 MaskFunction = Callable[[int, int, float, float, torch.Generator], Tensor]
 
@@ -128,9 +131,9 @@ def patch_mask(
     return patches.repeat_interleave(patch_length, 1)[:, :length]
 
 
-def mask_function(masking: str | MaskFunction, patch_length: int) -> MaskFunction:
-    """Return the function behind a value of ``masking=``; a callable is returned as it is."""
-    if callable(masking):
+def mask_function(masking: str | MaskFunction | Mask, patch_length: int) -> MaskFunction | Mask:
+    """Return what a value of ``masking=`` stands for; what is no name is returned as it is."""
+    if not isinstance(masking, str):
         return masking
     functions: dict[str, MaskFunction] = {
         "geometric": geometric_mask,
@@ -143,10 +146,11 @@ def mask_function(masking: str | MaskFunction, patch_length: int) -> MaskFunctio
 def masked_views(
     observed: Tensor,
     n_masks: int,
-    mask: MaskFunction,
+    mask: MaskFunction | Mask,
     mask_ratio: float,
     mask_length: float,
     generator: torch.Generator,
+    values: Tensor | None = None,
 ) -> Tensor:
     """Draw the visible points of ``n_masks`` views of every series.
 
@@ -156,32 +160,52 @@ def masked_views(
         Points that exist; missing values and padding stay hidden in every view.
     n_masks : int
         Views of each series, M.
-    mask : callable
-        ``mask(n_rows, length, mask_ratio, mask_length, generator) -> (n_rows, length)`` bool.
+    mask : callable or Mask
+        ``mask(n_rows, length, mask_ratio, mask_length, generator) -> (n_rows, length)`` bool, every
+        channel of every series in a row of its own.
     mask_ratio, mask_length : float
-        Handed to ``mask``.
+        Handed to a callable.
     generator : torch.Generator
         Source of randomness, on the device of ``observed``.
+    values : Tensor, shape (n_series, n_channels, length), or None
+        What a `Mask` looks at.
 
     Returns
     -------
     Tensor of bool, shape (n_masks * n_series, n_channels, length)
-        All first views, then all second views, and so on. Every channel has a mask of its own
-        and keeps at least one visible point where it has an observed one.
+        All first views, then all second views, and so on. Every channel keeps at least one visible
+        point where it has an observed one.
+
+    Raises
+    ------
+    ValueError
+        If ``mask`` returns anything but truth values of the shape it should.
     """
     length = observed.shape[-1]
     rows = observed.expand(n_masks, *observed.shape).reshape(-1, length)
-    drawn = mask(len(rows), length, mask_ratio, mask_length, generator)
-    shape, kind = getattr(drawn, "shape", None), getattr(drawn, "dtype", type(drawn).__name__)
-    if shape != rows.shape or kind != torch.bool:
-        raise ValueError(
-            f"masking must return a bool tensor of shape {tuple(rows.shape)} (True = visible), "
-            f"got {kind} of shape {tuple(shape or ())}."
-        )
-    visible = drawn.to(rows.device) & rows
+    if isinstance(mask, Mask):
+        seen = torch.zeros_like(observed, dtype=torch.float32) if values is None else values
+        drawn = [
+            _checked(mask.draw(seen, observed, generator), observed.shape) for _ in range(n_masks)
+        ]
+        visible = torch.cat(drawn).reshape(rows.shape).to(rows.device) & rows
+    else:
+        each = mask(len(rows), length, mask_ratio, mask_length, generator)
+        visible = _checked(each, rows.shape).to(rows.device) & rows
     # a view without any visible point gets one of the observed points back, drawn at random
     draw = torch.rand(rows.shape, generator=generator, device=rows.device)
     rescued = draw.masked_fill(~rows, -1).argmax(1, keepdim=True)
     is_rescued = torch.zeros_like(rows).scatter(1, rescued, ~visible.any(1, keepdim=True))
     visible |= is_rescued & rows
     return visible.reshape(-1, *observed.shape[1:])
+
+
+def _checked(drawn: Any, shape: torch.Size) -> Tensor:
+    found, kind = getattr(drawn, "shape", None), getattr(drawn, "dtype", type(drawn).__name__)
+    if found != shape or kind != torch.bool:
+        raise ValueError(
+            f"masking must return a bool tensor of shape {tuple(shape)} (True = visible), "
+            f"got {kind} of shape {tuple(found or ())}."
+        )
+    mask: Tensor = drawn
+    return mask

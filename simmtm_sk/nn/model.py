@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from .contracts import Backbone
+from .contracts import Backbone, EncodedViews, Objective
 from .encoders import token_mask
 from .heads import Decoder, Projector, pooled
 from .micro_batches import in_micro_batches
 from .normalization import InstanceStatsScaler, NormalizedRows, normalized_rows, without_gaps
-from .objective import (
-    LearnedLossWeights,
-    aggregate_neighbors,
-    constraint_loss,
-    reconstruction_loss,
-)
-
-
-@dataclass(frozen=True)
-class Objective:
-    """The weights of one pre-training objective; symbols as in the paper.
-
-    Attributes
-    ----------
-    temperature : float
-        τ of the softmax over similarities.
-    constraint_weight : float or "learned"
-        λ; "learned" weighs reconstruction and constraint by learned uncertainty.
-    own_view_weight : float
-        Weight of rebuilding each original from each masked view alone; 0 leaves the term out.
-    """
-
-    temperature: float
-    constraint_weight: float | str
-    own_view_weight: float
 
 
 class SimMTM(nn.Module):
@@ -61,7 +36,7 @@ class SimMTM(nn.Module):
         objective: Objective,
     ) -> None:
         super().__init__()
-        self.objective = objective
+        self.objective = objective.build()
         self.backbone = backbone
         d_model, patch_length = int(backbone.d_model), int(backbone.patch_length)
         self.d_model, self.patch_length = d_model, patch_length
@@ -69,10 +44,9 @@ class SimMTM(nn.Module):
         self.decoder = Decoder(d_model, n_channels, patch_length)
         # an average of decoded rows is the decoded average, the decoder being linear and weights
         # summing to one; where points are narrower than tokens it is the cheaper one
-        self.decodes_first = n_channels * patch_length < d_model
+        needs_points = getattr(self.objective, "needs_points", False)
+        self.decodes_first = n_channels * patch_length < d_model and not needs_points
         self.stats_scaler = InstanceStatsScaler(n_channels)
-        learned = objective.constraint_weight == "learned"
-        self.loss_weights = LearnedLossWeights(2) if learned else None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -124,7 +98,7 @@ class SimMTM(nn.Module):
         Returns
         -------
         dict of scalar tensors
-            "reconstruction", "constraint", "own_view" (where it has a weight), and "total".
+            "total", and whatever else the objective names.
         """
         n_series, length = len(values), values.shape[-1]
         copies = len(views) // n_series + 1
@@ -147,42 +121,26 @@ class SimMTM(nn.Module):
         # similarities and softmax need all digits, also where the encoder ran in bfloat16
         with torch.autocast(values.device.type, enabled=False):
             target = rows.values[:n_series].to(self.dtype)
-            return self._terms(rebuilt.to(self.dtype), series.to(self.dtype), target, observed)
-
-    def _terms(
-        self, rows: Tensor, series: Tensor, target: Tensor, observed: Tensor
-    ) -> dict[str, Tensor]:
-        """Compare what is rebuilt from ``rows``, decoded already if ``decodes_first``."""
-        n_series = len(target)
-        n_views = len(rows) // n_series - 1
-        tau = self.objective.temperature
-        aggregated = aggregate_neighbors(rows, series, n_series, tau)
-        losses = {
-            "reconstruction": reconstruction_loss(
-                self._decoded(aggregated, target), target, observed
-            ),
-            "constraint": constraint_loss(series, n_series, tau),
-        }
-        if self.objective.own_view_weight > 0:
-            own = self._decoded(rows[n_series:], target)
-            losses["own_view"] = reconstruction_loss(
-                own.reshape(n_views, *target.shape), target, observed
+            views_of_batch = EncodedViews(
+                rebuilt.to(self.dtype),
+                series.to(self.dtype),
+                target,
+                observed,
+                rows.visible,
+                decode=partial(self._decoded, length=length),
             )
-        losses["total"] = self._total(losses)
-        return losses
+            losses: dict[str, Tensor] = self.objective(views_of_batch)
+            return losses
 
-    def _decoded(self, rows: Tensor, target: Tensor) -> Tensor:
-        decoded: Tensor = rows if self.decodes_first else self.decoder(rows, target.shape[-1])
+    def _decoded(self, rows: Tensor, length: int) -> Tensor:
+        decoded: Tensor = rows if self.decodes_first else self.decoder(rows, length)
         return decoded
 
-    def _total(self, losses: dict[str, Tensor]) -> Tensor:
-        rebuild = losses["reconstruction"]
-        if "own_view" in losses:
-            rebuild = rebuild + self.objective.own_view_weight * losses["own_view"]
-        if self.loss_weights is not None:
-            total: Tensor = self.loss_weights(rebuild, losses["constraint"])
-            return total
-        return rebuild + float(self.objective.constraint_weight) * losses["constraint"]
+    def criterion(self, means: dict[str, float]) -> float:
+        """Return what an epoch is judged by, from the means of `losses` over held-out rows."""
+        if hasattr(self.objective, "criterion"):
+            return float(self.objective.criterion(means))  # type: ignore[operator]
+        return means["total"]
 
     def pooled_layers(
         self, rows: NormalizedRows, statistics: tuple[str, ...], all_layers: bool

@@ -15,6 +15,7 @@ _RENAMED_SINCE_1 = [
     (r"^(" + _ROLE + r")filters\.", r"\1embedding.blocks.filters."),
     (r"^(" + _ROLE + r")(backbone|projector|decoder|loss_weights|level)\.", r"\1network.\2."),
     (r"network\.backbone\.level\.", "network.backbone.stats_embedding."),
+    (r"network\.loss_weights\.", "network.objective.loss_weights."),
     (r"network\.level\.", "network.stats_scaler."),
     (r"^spread$", "series_std"),
     (r"\.spread$", ".std"),

@@ -1,4 +1,4 @@
-"""Pre-training: views of a batch of rows, the SimMTM objective, a fixed held-out criterion."""
+"""Pre-training: views of a batch of rows, an objective, a fixed held-out criterion."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from ..data import RowSource
-from ..nn.contracts import Encoder
+from ..nn.contracts import Encoder, Mask, Objective
 from ..nn.masking import MaskFunction, mask_function, masked_views
-from ..nn.model import Objective, SimMTM
+from ..nn.model import SimMTM
 from ..nn.randomness import redirected
 from .checkpoint import Checkpoint
 from .isolation import isolated_torch
@@ -28,7 +28,7 @@ class Pretraining:
     encoder : Encoder
     objective : Objective
     projection_dim : int
-    masking : str or callable
+    masking : str, callable or Mask
         See `mask_function`.
     mask_ratio, mask_length, n_masks
         Arguments of `masked_views`.
@@ -44,7 +44,7 @@ class Pretraining:
     encoder: Encoder
     objective: Objective
     projection_dim: int
-    masking: str | MaskFunction
+    masking: str | MaskFunction | Mask
     mask_ratio: float
     mask_length: float
     n_masks: int
@@ -63,11 +63,13 @@ class Pretraining:
         backbone = self.encoder.build(n_channels, length)
         return SimMTM(backbone, n_channels, self.projection_dim, self.objective)
 
-    def views(self, network: SimMTM, observed: Tensor, generator: torch.Generator) -> Tensor:
+    def views(
+        self, network: SimMTM, values: Tensor, observed: Tensor, generator: torch.Generator
+    ) -> Tensor:
         """Draw the visible points of all masked views of a batch."""
         mask = mask_function(self.masking, network.patch_length)
         return masked_views(
-            observed, self.n_masks, mask, self.mask_ratio, self.mask_length, generator
+            observed, self.n_masks, mask, self.mask_ratio, self.mask_length, generator, values
         )
 
 
@@ -93,8 +95,7 @@ def pretrain(
 
     Returns the history and whether the training came to its planned end, as `train` does.
 
-    The held-out criterion is the reconstruction error with the own-view term at its fixed weight:
-    unlike a total with learned weights, it means the same in every epoch. Its masks are fixed too.
+    The held-out criterion is the objective's, with masks that are the same in every epoch.
     """
     device, plan = rows.device, settings.plan
     network.to(device)
@@ -107,7 +108,7 @@ def pretrain(
 
     def losses_of(index: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         values, observed, within = rows.gather(index)
-        views = settings.views(network, observed, generator)
+        views = settings.views(network, values, observed, generator)
         with torch.autocast(device.type, settings.autocast, enabled=settings.autocast is not None):
             return network.losses(values, observed, within, views)
 
@@ -119,8 +120,7 @@ def pretrain(
             for name, value in losses_of(index, generator).items():
                 sums[name] = sums.get(name, torch.zeros_like(value)) + value * len(index)
         means = {name: float(value) / len(held_out) for name, value in sums.items()}
-        own_view = network.objective.own_view_weight * means.get("own_view", 0.0)
-        return {**means, "criterion": means["reconstruction"] + own_view}
+        return {**means, "criterion": network.criterion(means)}
 
     with isolated_torch(plan.seed):
         result = train(

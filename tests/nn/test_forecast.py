@@ -13,8 +13,9 @@ from simmtm_sk.nn.forecast import (
     normalized,
     seasonal_mean,
 )
-from simmtm_sk.nn.model import Objective, SimMTM
+from simmtm_sk.nn.model import SimMTM
 from simmtm_sk.nn.normalization import normalized_rows
+from simmtm_sk.objectives import SimMTMObjective
 
 TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 1, "d_feedforward": 4}
 ENCODERS = {
@@ -38,7 +39,7 @@ def model(encoder=ENCODERS["patch"], normalization="last", length=12, horizon=5)
     """Heads and encoder with weights of their own."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = SimMTM(encoder.build(1, length), 1, 4, Objective(0.1, 0.1, 1.0))
+        network = SimMTM(encoder.build(1, length), 1, 4, SimMTMObjective(0.1, 0.1, 1.0))
         made = Forecast(network, length, horizon, normalization, 0.5).double().eval()
         for parameter in made.parameters():
             torch.nn.init.normal_(parameter, std=0.5)

@@ -253,3 +253,46 @@ def test_wrong_result_of_a_callable(wrong):
     observed = torch.ones(3, 2, 5, dtype=torch.bool)
     with pytest.raises(ValueError, match=r"masking must return a bool tensor of shape \(12, 5\)"):
         masked_views(observed, 2, wrong, 0.5, 3, seeded())
+
+
+class Own:
+    """A mask that sees values."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def draw(self, values, observed, generator):
+        return self.make(values, observed, generator)
+
+
+def test_a_mask_object_is_asked_for_every_view_and_sees_what_there_is():
+    observed = torch.ones(3, 2, 5, dtype=torch.bool)
+    observed[0, 1] = False
+    values = torch.arange(30.0).reshape(3, 2, 5)
+    calls = []
+
+    def make(*given):
+        calls.append(given)
+        return (values % 2 == 0) if len(calls) == 1 else (values % 3 == 0)
+
+    generator = seeded()
+    views = masked_views(observed, 2, Own(make), 0.5, 3, generator, values)
+    assert len(calls) == 2
+    assert all(a is values and b is observed and c is generator for a, b, c in calls)
+    expected = torch.cat([values % 2 == 0, values % 3 == 0]) & observed.repeat(2, 1, 1)
+    assert torch.equal(views, expected)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda *_: None,
+        lambda v, *_: v[:, :1] > 0,
+        lambda v, *_: v,
+        lambda v, *_: v.flatten(0, 1) > 0,
+    ],
+)
+def test_a_mask_object_of_the_wrong_shape(wrong):
+    observed = torch.ones(3, 2, 5, dtype=torch.bool)
+    with pytest.raises(ValueError, match=r"masking must return a bool tensor of shape \(3, 2, 5\)"):
+        masked_views(observed, 2, Own(wrong), 0.5, 3, seeded(), torch.zeros(3, 2, 5))

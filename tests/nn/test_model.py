@@ -9,9 +9,10 @@ from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder
 from simmtm_sk.nn.encoders import token_mask
 from simmtm_sk.nn.heads import pooled
 from simmtm_sk.nn.masking import geometric_mask, masked_views
-from simmtm_sk.nn.model import Objective, SimMTM
+from simmtm_sk.nn.model import SimMTM
 from simmtm_sk.nn.normalization import instance_stats as raw_instance_stats
 from simmtm_sk.nn.normalization import normalized_rows
+from simmtm_sk.objectives import SimMTMObjective
 from tests.reference import objective as slow
 from tests.reference.masking import instance_stats, normalized
 
@@ -20,7 +21,7 @@ ENCODERS = {
     "patch": PatchEncoder(patch_length=4, d_model=6, n_layers=1, n_heads=2, d_feedforward=8),
     "point": PointEncoder(d_model=6, n_layers=1, n_heads=2, d_feedforward=8),
 }
-PLAIN = Objective(temperature=0.2, constraint_weight=0.5, own_view_weight=0.0)
+PLAIN = SimMTMObjective(temperature=0.2, constraint_weight=0.5, own_view_weight=0.0)
 FULL = replace(PLAIN, own_view_weight=0.7)
 LEARNED = replace(FULL, constraint_weight="learned")
 N, M, LENGTH = 3, 2, 14
@@ -57,7 +58,7 @@ def batch(n_channels, dtype=torch.float64):
 
 def slow_losses(network, values, observed, within, views):
     """Row by row: normalise, encode, project, decode; then the reference losses."""
-    objective, n_series = network.objective, len(values)
+    objective, n_series = network.objective.settings, len(values)
     points, series = [], []
     for k, visible in enumerate([*observed, *views]):
         i = k % n_series
@@ -88,7 +89,7 @@ def slow_losses(network, values, observed, within, views):
     }
     rebuild = losses["reconstruction"] + objective.own_view_weight * losses["own_view"]
     if objective.constraint_weight == "learned":
-        sigma = network.loss_weights.sigma.tolist()
+        sigma = network.objective.loss_weights.sigma.tolist()
         losses["total"] = slow.learned_total([rebuild, losses["constraint"]], sigma)
     else:
         losses["total"] = rebuild + objective.constraint_weight * losses["constraint"]
@@ -101,8 +102,8 @@ def slow_losses(network, values, observed, within, views):
 @pytest.mark.parametrize("objective", [PLAIN, FULL, LEARNED], ids=["plain", "own view", "learned"])
 def test_losses_equal_a_slow_assembly(name, objective):
     network, n_channels = build(name, objective)
-    if network.loss_weights is not None:
-        network.loss_weights.load_state_dict({"sigma": torch.tensor([0.8, 1.5])})
+    if network.objective.loss_weights is not None:
+        network.objective.loss_weights.load_state_dict({"sigma": torch.tensor([0.8, 1.5])})
     values, observed, within, views = batch(n_channels)
     losses = network.losses(values, observed, within, views)
     expected = slow_losses(network, values, observed, within, views)
@@ -356,14 +357,14 @@ def test_constraint_weight_scales_the_constraint(weight):
     losses = network.losses(*batch(n_channels))
     expected = losses["reconstruction"] + weight * losses["constraint"]
     torch.testing.assert_close(losses["total"], expected)
-    assert network.loss_weights is None
+    assert network.objective.loss_weights is None
 
 
 @every_encoder
 def test_every_weight_learns(name):
     network, n_channels = build(name, LEARNED)
     network.losses(*batch(n_channels))["total"].backward()
-    assert network.loss_weights.sigma.shape == (2,)
+    assert network.objective.loss_weights.sigma.shape == (2,)
     for parameter in network.parameters():
         assert parameter.grad.isfinite().all()
         assert parameter.grad.any()

@@ -6,7 +6,8 @@ import torch
 from benchmarks import plain
 from simmtm_sk import PointEncoder
 from simmtm_sk.nn.masking import geometric_mask, masked_views
-from simmtm_sk.nn.model import Objective, SimMTM
+from simmtm_sk.nn.model import SimMTM
+from simmtm_sk.objectives import SimMTMObjective
 
 LENGTH, N_SERIES, N_MASKS = 24, 5, 3
 SIZES = {"d_model": 8, "n_layers": 2, "n_heads": 4, "d_feedforward": 16}
@@ -16,7 +17,7 @@ SIZES = {"d_model": 8, "n_layers": 2, "n_heads": 4, "d_feedforward": 16}
 def networks():
     """Ours with the flat heads of the plain one, and the plain one with the same weights."""
     torch.manual_seed(0)
-    objective = Objective(plain.TEMPERATURE, plain.CONSTRAINT_WEIGHT, own_view_weight=0.0)
+    objective = SimMTMObjective(plain.TEMPERATURE, plain.CONSTRAINT_WEIGHT, own_view_weight=0.0)
     ours = SimMTM(PointEncoder(**SIZES).build(1, LENGTH), 1, 16, objective)
     ours.projector = plain.FlatProjector(LENGTH, SIZES["d_model"], 16)
     ours.decoder = plain.FlatDecoder(LENGTH, SIZES["d_model"])

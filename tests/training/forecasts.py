@@ -8,7 +8,8 @@ from sklearn.linear_model import Ridge
 from simmtm_sk import PatchEncoder
 from simmtm_sk.data.forecast_windows import ForecastWindows
 from simmtm_sk.nn.forecast import NORMALIZATIONS, Forecast, seasonal_mean
-from simmtm_sk.nn.model import Objective, SimMTM
+from simmtm_sk.nn.model import SimMTM
+from simmtm_sk.objectives import SimMTMObjective
 from simmtm_sk.training import forecasting
 from simmtm_sk.training.closed_form import Baseline
 from simmtm_sk.training.forecasting import fit_forecast
@@ -41,7 +42,7 @@ def task(series=None, fraction=0.25, context_length=CONTEXT, horizon=HORIZON):
 def network(seed=0):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return SimMTM(ENCODER.build(1, CONTEXT), 1, 4, Objective(0.1, 0.1, 1.0)).eval()
+        return SimMTM(ENCODER.build(1, CONTEXT), 1, 4, SimMTMObjective(0.1, 0.1, 1.0)).eval()
 
 
 def forecast_model(normalization="last", heads=True):

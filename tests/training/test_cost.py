@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from simmtm_sk import ConvEncoder, PatchEncoder
 from simmtm_sk.nn.masking import geometric_mask, masked_views
-from simmtm_sk.nn.model import Objective, SimMTM
+from simmtm_sk.nn.model import SimMTM
+from simmtm_sk.objectives import SimMTMObjective
 from simmtm_sk.training.loop import Plan, train
 
 N_SERIES, N_MASKS, LENGTH = 16, 2, 96
@@ -36,7 +37,9 @@ class Written(TorchDispatchMode):
 def step(encoder, n_channels):
     """Return a whole step of training: views, losses, gradients, optimiser."""
     torch.manual_seed(0)
-    network = SimMTM(encoder.build(n_channels, LENGTH), n_channels, 64, Objective(0.1, 0.1, 1.0))
+    network = SimMTM(
+        encoder.build(n_channels, LENGTH), n_channels, 64, SimMTMObjective(0.1, 0.1, 1.0)
+    )
     shape = (N_SERIES, n_channels, LENGTH)
     values, observed = torch.randn(shape), torch.ones(shape, dtype=torch.bool)
     plan = Plan(n_epochs=1, batch_size=N_SERIES, lr=1e-3, weight_decay=0.01, seed=0)

@@ -9,7 +9,7 @@ from simmtm_sk import ConvEncoder
 from simmtm_sk.data import WindowDataset
 from simmtm_sk.inference import panel_instance_stats
 from simmtm_sk.nn.masking import geometric_mask
-from simmtm_sk.nn.model import Objective
+from simmtm_sk.objectives import SimMTMObjective
 from simmtm_sk.training.plan import Plan
 from simmtm_sk.training.pretraining import Pretraining, pretrain, split_rows
 from tests.small import After
@@ -22,7 +22,7 @@ def settings(**changes):
     plan = Plan(**{**plan, **changes.pop("plan", {})})
     given = {
         "encoder": ConvEncoder(d_model=4, n_layers=2),
-        "objective": Objective(0.1, 0.1, 1.0),
+        "objective": SimMTMObjective(0.1, 0.1, 1.0),
         "projection_dim": 4,
         "masking": "geometric",
         "mask_ratio": 0.5,
@@ -77,11 +77,11 @@ def test_the_criterion_is_fixed():
 def test_the_criterion_is_the_error_of_rebuilding():
     """Whatever the weight of the constraint, also a learned one."""
     for constraint_weight in (0.0, 3.0, "learned"):
-        _, history = run(settings(objective=Objective(0.1, constraint_weight, 0.5)))
+        _, history = run(settings(objective=SimMTMObjective(0.1, constraint_weight, 0.5)))
         for record in history:
             expected = record["valid_reconstruction"] + 0.5 * record["valid_own_view"]
             assert record["valid_criterion"] == pytest.approx(expected, rel=1e-6)
-    _, history = run(settings(objective=Objective(0.1, 1.0, 0.0)))
+    _, history = run(settings(objective=SimMTMObjective(0.1, 1.0, 0.0)))
     assert history[0]["valid_criterion"] == history[0]["valid_reconstruction"]
 
 
@@ -113,8 +113,8 @@ def test_the_seed_decides_and_nothing_else():
 
 
 def test_learned_weights_are_learned():
-    network, _ = run(settings(objective=Objective(0.1, "learned", 1.0)))
-    assert (network.loss_weights.sigma != 1).any()
+    network, _ = run(settings(objective=SimMTMObjective(0.1, "learned", 1.0)))
+    assert (network.objective.loss_weights.sigma != 1).any()
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ def test_learned_weights_are_learned():
         {"mask_length": 1.0},
         {"n_masks": 1},
         {"masking": "random"},
-        {"objective": Objective(0.5, 0.1, 1.0)},
-        {"objective": Objective(0.1, 0.9, 1.0)},
-        {"objective": Objective(0.1, 0.1, 0.0)},
+        {"objective": SimMTMObjective(0.5, 0.1, 1.0)},
+        {"objective": SimMTMObjective(0.1, 0.9, 1.0)},
+        {"objective": SimMTMObjective(0.1, 0.1, 0.0)},
         {"plan": {"lr": 2e-2}},
         {"plan": {"batch_size": 18}},
         {"plan": {"weight_decay": 0.5}},
