@@ -88,8 +88,8 @@ class SimMTMTransformer(
         gives the objective of the paper.
     objective : object with ``build``, default=None
         What is minimised: ``build()`` returns a torch module, as `simmtm_sk.nn.contracts.Objective`
-        describes. None is ``SimMTMObjective(temperature, constraint_weight, own_view_weight)``; the three
-        have no effect otherwise.
+        describes. None is ``SimMTMObjective(temperature, constraint_weight, own_view_weight)``;
+        the three have no effect otherwise.
     masking : {"geometric", "patch", "random"}, callable or Mask, default="geometric"
         Hides runs of points, runs of whole patches of the encoder (of single points if it has
         none), or independent points, of every channel for itself. A callable has the signature of
