@@ -1429,6 +1429,20 @@ def test_nothing_heavy_is_imported():
     assert not {"matplotlib", "numba", "pytest", "sktime.forecasting"} & set(modules.split())
 
 
+def test_without_training_no_compiler_is_imported():
+    """It takes longer to import than small data to embed."""
+    code = """
+import sys, numpy as np
+from simmtm_sk import SimMTMTransformer
+X = np.random.default_rng(0).normal(size=(20, 1, 30))
+SimMTMTransformer(num_epochs=0, random_state=0).fit(X).transform(X)
+print('loaded', *sys.modules)
+"""
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    assert modules.startswith("loaded")
+    assert "torch._dynamo" not in modules.split()
+
+
 # -- warm start -----------------------------------------------------------------------------------
 
 

@@ -112,6 +112,11 @@ class _Redirected(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self._own = own
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Say no: what is compiled is not redirected, and yes would import the compiler, 2 s."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:

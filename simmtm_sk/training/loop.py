@@ -110,6 +110,9 @@ def train(
         If the training diverges later: the model keeps the best weights before that, without
         ``evaluate`` the last ones that whole epochs could be trained from.
     """
+    if plan.n_epochs == 0:  # no optimizer, which would import torch's compiler: two seconds
+        model.eval()
+        return History(), True
     optimizer = _optimizer(model, plan, device)
     progress, history, complete = _Progress(), History(), True
     kept: Weights | None = None  # the best, or without evaluation the last known to be sound
