@@ -96,9 +96,10 @@ def classification_head(
         others = unlabelled[subsample(np.arange(len(unlabelled)), MOST_UNLABELLED)]
     with one_thread():
         # those without a label know how features vary better than a handful of labelled series
-        everything = np.vstack([E, others]).astype(np.float64)
+        everything = np.vstack([E, others], dtype=np.float64, casting="same_kind")
         center, std = standardization(everything)
-        everything = (everything - center) / std
+        everything -= center
+        everything /= std
         Z = everything[: len(y)]
         if kind == "logistic":
             coef, intercept = _logistic(Z, y, weights)

@@ -195,14 +195,18 @@ class SpreadingRidge:
         """Fit plus and minus one to the series that have a weight."""
         rows = np.flatnonzero(weights)
         share = weights[rows] / weights.sum()
-        gram = self.gram[np.ix_(rows, rows)]
-        means = gram @ share
+        system = self.gram[np.ix_(rows, rows)]
+        means = system @ share
         root = np.sqrt(weights[rows])[:, None]
-        system = root * (gram - means - means[:, None] + share @ means) * root.T
+        system -= means
+        system -= means[:, None] - share @ means
+        system *= root
+        system *= root.T
         system[np.diag_indices(len(rows))] += self.penalty * (system.trace() / weights.sum() or 1.0)
         target = 2 * targets[rows] - 1
         target_mean = share @ target
-        inner = root * cho_solve(cho_factor(system), root * (target - target_mean))
+        factor = cho_factor(system.T, overwrite_a=True, check_finite=False)
+        inner = root * cho_solve(factor, root * (target - target_mean), check_finite=False)
         dual = np.zeros(targets.shape)
         dual[rows] = inner - np.outer(share, inner.sum(0))
         intercept = target_mean - means @ dual[rows]
