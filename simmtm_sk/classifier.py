@@ -18,6 +18,7 @@ from torch import Tensor
 
 from .data.labels import UNLABELLED, one_column, read_labels, refuse_one_hot
 from .data.saved_labels import decoded_labels, encoded_labels
+from .data.weights import read_weights
 from .downstream import PretrainedEstimator, Values, followed
 from .encoders import ConvEncoder
 from .persistence import StateReader, TensorReader
@@ -189,7 +190,7 @@ default="linear-probe"
         super().__init__()
 
     @torch_as_it_starts()
-    def fit(self, X: Any, y: Any) -> SimMTMClassifier:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SimMTMClassifier:
         """Pre-train if need be, and fit the head.
 
         Parameters
@@ -198,6 +199,10 @@ default="linear-probe"
             As in `SimMTMTransformer.fit`; NaN = missing.
         y : array-like of shape (n_series,)
             Labels; see Notes of the class for unlabelled series.
+        sample_weight : array-like of shape (n_series,), default=None
+            Weights of the labelled series in the head and in fine-tuning, on top of
+            ``class_weight``; one of weight zero only takes part in pre-training. Weights of
+            unlabelled series mean nothing.
 
         Returns
         -------
@@ -213,13 +218,14 @@ default="linear-probe"
         column = one_column(y)
         if column is None:
             refuse_one_hot(y)
-            several: SimMTMClassifier = self._fit_outputs(values, y)
+            several: SimMTMClassifier = self._fit_outputs(values, y, sample_weight)
             return several
         self._is_vectorized = False
         self.classes_, codes = read_labels(column, self.unlabelled)
         self.n_classes_ = len(self.classes_)
         self._class_dictionary = {label: i for i, label in enumerate(self.classes_)}
         known = codes != UNLABELLED
+        weights = self._weights(codes, read_weights(sample_weight, len(codes)))
         if self.n_classes_ == 1 and not known.all():
             raise ValueError(
                 f"y has a single class, {self.classes_.tolist()[0]!r}, beside unlabelled series."
@@ -231,15 +237,16 @@ default="linear-probe"
                 stacklevel=2,
             )
         else:
-            self._fit(values, codes)
+            self._fit(values, codes, weights)
         self._is_fitted = True
         return self
 
     @followed
-    def _fit(self, X: Values, y: NDArray[np.int64]) -> SimMTMClassifier:
-        known = y != UNLABELLED
-        values, target = X[known], y[known]
-        weight = self._class_weights(target)
+    def _fit(
+        self, X: Values, y: NDArray[np.int64], weights: NDArray[np.float64]
+    ) -> SimMTMClassifier:
+        known = weights > 0
+        values, target, weights = X[known], y[known], weights[known]
         seed = draw_seed(self.random_state)
         self.transformer_ = self._trained_transformer(X, seed)
         self.history_ = []
@@ -248,23 +255,30 @@ default="linear-probe"
         E = features.joined().numpy()
         start = None
         if self.strategy in ("linear-probe", "probe-then-fine-tune"):
-            others = None
-            if not known.all() and self.head in ("auto", "spread"):
-                others = self._embed(X[~known])
-            start = classification_head(E, target, self.head, weight[target], others)
+            others, unlabelled = None, y == UNLABELLED
+            if unlabelled.any() and self.head in ("auto", "spread"):
+                others = self._embed(X[unlabelled])
+            start = classification_head(E, target, self.head, weights, others)
         if start is not None and self.strategy == "linear-probe":
             self.head_ = start
         else:
-            wanted = torch.tensor(smoothed_classes(target))
-            loss = cross_entropy(wanted, torch.tensor(weight))
+            loss = cross_entropy(torch.tensor(smoothed_classes(target)))
             classes = torch.tensor(target)
             self.head_ = self._train(
-                values, features, start, classes, loss, self.n_classes_, target, seed
+                values, features, start, classes, weights, loss, self.n_classes_, target, seed
             )
         return self
 
-    def _class_weights(self, target: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Weights in the order of ``classes_``; scikit-learn wants class numbers in a dict."""
+    def _weights(
+        self, codes: NDArray[np.int64], sample_weight: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the weights of all series, of the unlabelled ones zero.
+
+        Raises
+        ------
+        ValueError
+            If ``class_weight`` names a class that is not there, or a class has no weight.
+        """
         given = self.class_weight
         if isinstance(given, dict):
             unknown = [label for label in given if label not in self._class_dictionary]
@@ -273,10 +287,19 @@ default="linear-probe"
                     f"class_weight names {unknown}, which y does not have; its classes are "
                     f"{self.classes_.tolist()}."
                 )
+            # scikit-learn wants class numbers
             given = {self._class_dictionary[label]: weight for label, weight in given.items()}
-        numbers = np.arange(self.n_classes_)
-        weights: NDArray[np.float64] = compute_class_weight(given, classes=numbers, y=target)
-        return weights
+        numbers, known = np.arange(self.n_classes_), codes != UNLABELLED
+        y, weights = codes[known], sample_weight[known]
+        by_class = np.bincount(y, weights, self.n_classes_)
+        if by_class.all():
+            by_class = compute_class_weight(given, classes=numbers, y=y, sample_weight=weights)
+        if not by_class.all():
+            lacking = self.classes_[by_class == 0].tolist()
+            raise ValueError(f"no series of {lacking} has a weight above zero; one each is needed.")
+        result = np.zeros(len(codes))
+        result[known] = weights * by_class[y]
+        return result
 
     @torch_as_it_starts()
     def predict(self, X: Any) -> NDArray[Any]:

@@ -22,6 +22,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from .data import announce_misreadings, announce_order
+from .data.weights import read_weights
 from .embedding import Features
 from .interop import SktimeSklearnBridge, check_series, names_seen, read_series
 from .nn.supervised import Supervised
@@ -267,8 +268,29 @@ class PretrainedEstimator(TransformerUser):
             params = {"transformer": SimMTMTransformer(), **params}
         return super().set_params(**params)
 
-    def _fit_outputs(self, values: Values, y: Any) -> Any:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Score predictions as scikit-learn does: accuracy of a classifier, R² of a regressor.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        y : array-like of shape (n_series,)
+        sample_weight : array-like of shape (n_series,), default=None
+            Not negative, not all zero.
+
+        Returns
+        -------
+        float
+        """
+        if sample_weight is not None:
+            sample_weight = read_weights(sample_weight, len(y))
+        score: float = super().score(X, y, sample_weight)
+        return score
+
+    def _fit_outputs(self, values: Values, y: Any, sample_weight: Any) -> Any:
         """Let sktime fit a clone for every column of ``y``."""
+        if sample_weight is not None:
+            raise ValueError("sample_weight cannot be given for a y with several columns.")
         seen = {name: value for name, value in vars(self).items() if name in _SEEN}
         super().fit(values, y if isinstance(y, pd.DataFrame) else np.asarray(y))
         self.__dict__.update(seen)
@@ -317,6 +339,7 @@ class PretrainedEstimator(TransformerUser):
         features: Features,
         start: LinearHead | None,
         target: Tensor,
+        weights: NDArray[np.float64],
         loss: Loss,
         n_outputs: int,
         strata: NDArray[np.int64],
@@ -333,6 +356,8 @@ class PretrainedEstimator(TransformerUser):
         start : LinearHead or None
             Where the head starts; None starts it at zero, that is, with no opinion.
         target : Tensor, shape (n_series,)
+        weights : ndarray, shape (n_series,)
+            All positive.
         loss : callable
         n_outputs : int
         strata : ndarray of int, shape (n_series,)
@@ -370,7 +395,7 @@ class PretrainedEstimator(TransformerUser):
         checkpoint = None
         if self._checkpoint_dir() is not None:
             network = model.state_dict(), model.statistics, model.all_layers, float(self.dropout)
-            data = values, encoder.max_length, extra, target, held_out
+            data = values, encoder.max_length, extra, target, weights, held_out
             name = run_name(network, data, loss, plan, autocast)
             checkpoint = checkpoint_of(self._checkpoint_dir(), name)
         self.history_, _ = finetune(
@@ -378,6 +403,7 @@ class PretrainedEstimator(TransformerUser):
             rows,
             extra,
             target,
+            torch.as_tensor(weights),
             loss,
             torch.as_tensor(held_out),
             plan,

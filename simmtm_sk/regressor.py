@@ -15,10 +15,11 @@ from sklearn.frozen import FrozenEstimator
 from sktime.regression.base import BaseRegressor
 
 from .data.labels import one_column, read_targets
+from .data.weights import read_weights
 from .downstream import PretrainedEstimator, Values, followed
 from .encoders import ConvEncoder
 from .persistence import StateReader, TensorReader
-from .probing import LinearHead, regression_head
+from .probing import LinearHead, location_and_unit, regression_head
 from .training.finetuning import squared_error
 from .training.isolation import torch_as_it_starts
 from .training.settings import draw_seed
@@ -123,7 +124,7 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         super().__init__()
 
     @torch_as_it_starts()
-    def fit(self, X: Any, y: Any) -> SimMTMRegressor:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SimMTMRegressor:
         """Pre-train if need be, and fit the head.
 
         Parameters
@@ -132,6 +133,8 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
             As in `SimMTMTransformer.fit`; NaN = missing.
         y : array-like of float, shape (n_series,)
             NaN where a series has no value.
+        sample_weight : array-like of shape (n_series,), default=None
+            As in `SimMTMClassifier.fit`.
 
         Returns
         -------
@@ -146,24 +149,29 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         values = self._checked(X, y)
         column = one_column(y)
         if column is None:
-            several: SimMTMRegressor = self._fit_outputs(values, y)
+            several: SimMTMRegressor = self._fit_outputs(values, y, sample_weight)
             return several
         self._is_vectorized = False
         targets = read_targets(column)
+        weights = np.where(np.isnan(targets), 0, read_weights(sample_weight, len(targets)))
+        if not weights.any():
+            raise ValueError("no series with a number in y has a weight above zero.")
         if np.nanmin(targets) == np.nanmax(targets):
             warnings.warn(
                 f"only single label seen in y, {np.nanmin(targets)}: it will be predicted for all "
                 "series.",
                 stacklevel=2,
             )
-        self._fit(values, targets)
+        self._fit(values, targets, weights)
         self._is_fitted = True
         return self
 
     @followed
-    def _fit(self, X: Values, y: NDArray[np.float64]) -> SimMTMRegressor:
-        known = ~np.isnan(y)
-        values, y = X[known], y[known]
+    def _fit(
+        self, X: Values, y: NDArray[np.float64], weights: NDArray[np.float64]
+    ) -> SimMTMRegressor:
+        known = weights > 0
+        values, y, weights = X[known], y[known], weights[known]
         seed = draw_seed(self.random_state)
         self.transformer_ = self._trained_transformer(X, seed)
         self.history_ = []
@@ -172,17 +180,17 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         E = features.joined().numpy()
         start = None
         if self.strategy in ("linear-probe", "probe-then-fine-tune"):
-            start = regression_head(E, y)
+            start = regression_head(E, y, weights)
         if start is not None and self.strategy == "linear-probe":
             self.head_ = start
             return self
         # networks learn numbers around zero
-        center, unit = float(y.mean()), float(y.std()) or 1.0
-        target = torch.tensor((y - center) / unit, dtype=torch.float32)
+        center, unit = location_and_unit(y)
+        target = torch.tensor(y / unit - center / unit, dtype=torch.float32)
         fifths = np.searchsorted(np.quantile(y, [0.2, 0.4, 0.6, 0.8]), y)
         if start is not None:
             start = rescaled(start, 1 / unit, -center / unit)
-        head = self._train(values, features, start, target, squared_error, 1, fifths, seed)
+        head = self._train(values, features, start, target, weights, squared_error, 1, fifths, seed)
         self.head_ = rescaled(head, unit, center)
         return self
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..data import WindowDataset
@@ -16,29 +15,28 @@ from .loop import History, train
 from .monitor import Monitor
 from .plan import Plan
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def cross_entropy(probabilities: Tensor, class_weight: Tensor) -> Loss:
-    """Return the loss of a classifier: mean cross entropy, weighted by class.
+def cross_entropy(probabilities: Tensor) -> Loss:
+    """Return the loss of a classifier: weighted mean cross entropy.
 
     Parameters
     ----------
     probabilities : Tensor, shape (n_classes, n_classes)
         What the members of each class are to get.
-    class_weight : Tensor, shape (n_classes,)
     """
 
-    def loss(scores: Tensor, target: Tensor) -> Tensor:
-        wanted, weight = probabilities.to(scores)[target], class_weight.to(scores)[target]
+    def loss(scores: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        wanted = probabilities.to(scores)[target]
         return -(weight * (wanted * scores.log_softmax(-1)).sum(-1)).sum() / weight.sum()
 
     return loss
 
 
-def squared_error(scores: Tensor, target: Tensor) -> Tensor:
-    """Return the loss of a regressor."""
-    return F.mse_loss(scores[:, 0], target)
+def squared_error(scores: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Return the loss of a regressor: weighted mean squared error."""
+    return (weight * (scores[:, 0] - target).square()).sum() / weight.sum()
 
 
 def finetune(
@@ -46,6 +44,7 @@ def finetune(
     rows: WindowDataset,
     extra: Tensor,
     target: Tensor,
+    weight: Tensor,
     loss: Loss,
     held_out: Tensor,
     plan: Plan,
@@ -65,8 +64,10 @@ def finetune(
         Features of each series that do not come from the network.
     target : Tensor, shape (n_series,)
         Class numbers or values.
+    weight : Tensor, shape (n_series,)
+        All positive.
     loss : callable
-        ``loss(scores, target)`` returns a scalar.
+        ``loss(scores, target, weight)`` returns a scalar, a mean.
     held_out : Tensor of int
         The series to choose the best epoch on; may be empty.
     plan, monitor
@@ -83,7 +84,7 @@ def finetune(
     """
     device = rows.device
     model.to(device)
-    extra, target = extra.to(device), target.to(device)
+    extra, target, weight = extra.to(device), target.to(device), weight.to(extra).to(device)
     is_held_out = torch.isin(torch.arange(len(target)), held_out)
     train_series, valid_series = (
         torch.nonzero(chosen).flatten().to(device) for chosen in (~is_held_out, is_held_out)
@@ -101,12 +102,12 @@ def finetune(
         )
         with torch.autocast(device.type, autocast, enabled=autocast is not None):
             scores = model(*rows.gather(index), owner, extra[series])
-        return loss(scores.to(extra), target[series])
+        return loss(scores.to(extra), target[series], weight[series])
 
     def evaluate() -> dict[str, float]:
         batches = valid_series.tensor_split(-(-len(valid_series) // plan.batch_size))
-        total = sum(float(loss_of(series)) * len(series) for series in batches)
-        return {"criterion": total / len(valid_series)}
+        total = sum(float(loss_of(series)) * float(weight[series].sum()) for series in batches)
+        return {"criterion": total / float(weight[valid_series].sum())}
 
     with isolated_torch(plan.seed):
         result = train(

@@ -69,12 +69,13 @@ def plan(**changes):
     return Plan(**{**given, **changes})
 
 
-def run(model, transformer, values=X, target=y, held_out=NOBODY, loss=None, **changes):
+def run(model, transformer, values=X, target=y, held_out=NOBODY, loss=None, weight=None, **changes):
     rows = WindowDataset(values, changes.pop("max_length", None))
     options = {k: changes.pop(k) for k in ("monitor",) if k in changes}
     extra = fixed(transformer, values)
-    loss = cross_entropy(CERTAIN, torch.ones(2)) if loss is None else loss
-    return finetune(model, rows, extra, target, loss, held_out, plan(**changes), **options)
+    loss = cross_entropy(CERTAIN) if loss is None else loss
+    weight = torch.ones(len(target)) if weight is None else weight
+    return finetune(model, rows, extra, target, weight, loss, held_out, plan(**changes), **options)
 
 
 def weights(model):
@@ -109,17 +110,17 @@ def test_losses_by_hand():
     scores = torch.tensor([[1.0, 0.0], [0.0, 2.0], [0.5, 0.5]])
     target = torch.tensor([0, 1, 1])
     log_likelihood = [-np.log(1 + np.exp(-1.0)), -np.log(1 + np.exp(-2.0)), -np.log(2)]
-    plain = cross_entropy(CERTAIN, torch.ones(2))(scores, target).item()
+    even, uneven = torch.ones(3), torch.tensor([3.0, 1.0, 1.0])
+    plain = cross_entropy(CERTAIN)(scores, target, even).item()
     assert plain == pytest.approx(-np.mean(log_likelihood))
-    weights = torch.tensor([3.0, 1.0], dtype=torch.float64)
-    weighted = cross_entropy(CERTAIN, weights)(scores, target).item()
+    weighted = cross_entropy(CERTAIN)(scores, target, uneven).item()
     assert weighted == pytest.approx(-np.dot(log_likelihood, [3, 1, 1]) / 5)
     half = torch.full((2, 2), 0.5)
     unsure = -scores.log_softmax(1).mean(1).mean().item()
-    assert cross_entropy(half, torch.ones(2))(scores, target).item() == pytest.approx(unsure)
-    assert squared_error(scores[:, :1], torch.tensor([0.0, 0.0, 1.5])).item() == pytest.approx(
-        2 / 3
-    )
+    assert cross_entropy(half)(scores, target, even).item() == pytest.approx(unsure)
+    values = torch.tensor([0.0, 0.0, 1.5])
+    assert squared_error(scores[:, :1], values, even).item() == pytest.approx(2 / 3)
+    assert squared_error(scores[:, :1], values, uneven).item() == pytest.approx(4 / 5)
 
 
 def test_held_out_series_are_never_trained_on(transformer):
@@ -147,6 +148,20 @@ def test_the_criterion_is_the_loss_of_held_out_series(transformer):
     with torch.no_grad():
         scores = model(*batch, torch.arange(5), fixed(transformer, X)[held_out])
     expected = F.cross_entropy(scores, y[held_out]).item()
+    assert history[0]["valid_criterion"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_criterion_is_weighted_as_the_loss_is(transformer):
+    """Over all held-out series, whatever their batches."""
+    model, held_out = model_of(transformer), torch.tensor([0, 3, 8, 9, 20])
+    weight = torch.linspace(0.1, 4, len(y))
+    options = {"weight": weight, "batch_size": 2, "n_epochs": 1}
+    history, _ = run(model, transformer, held_out=held_out, **options)
+    batch = WindowDataset(X).gather(held_out)
+    with torch.no_grad():
+        scores = model(*batch, torch.arange(5), fixed(transformer, X)[held_out])
+    losses = F.cross_entropy(scores, y[held_out], reduction="none")
+    expected = float(losses @ weight[held_out] / weight[held_out].sum())
     assert history[0]["valid_criterion"] == pytest.approx(expected, rel=1e-5)
 
 
