@@ -10,11 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .calendar import Calendar, calendar_of
-from .rows import Rows
+from .rows import COMPLEX, Rows
 
 Values = NDArray[np.float64]
 
-COMPLEX = "y must hold real numbers, got complex ones; take their real part, or their abs."
 ARRAYS = ("np.ndarray", "numpy3D")  # sktime's names of containers without time points
 
 

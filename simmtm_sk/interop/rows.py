@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from .calendar import kind_of
 
+COMPLEX = "y must hold real numbers, got complex ones; take their real part, or their abs."
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -103,6 +105,38 @@ class Rows:
         """Return what messages call an instance."""
         name = self.names[instance]
         return f"instance {name!r} of y" if name else "y"
+
+
+def in_plain_numbers(y: Any) -> Any:
+    """Return lists of numbers as arrays, masked values as NaN, objects that are numbers as floats.
+
+    Raises
+    ------
+    TypeError
+        If there are complex numbers.
+    """
+    if isinstance(y, list) and y and all(np.isscalar(value) or value is None for value in y):
+        y = np.asarray(y, np.float64) if None in y else np.asarray(y)
+    if isinstance(y, np.ma.MaskedArray):
+        mask, y = np.ma.getmaskarray(y), y.data
+        y = np.where(mask, np.nan, y.astype(np.float64)) if y.dtype.kind in "fiub" else y
+    if isinstance(y, np.ndarray) and y.dtype.kind == "c":
+        raise TypeError(COMPLEX)
+    if isinstance(y, pd.Series) and _are_numbers(y):
+        return y.where(y.notna(), np.nan).astype(np.float64)
+    if isinstance(y, pd.DataFrame):
+        objects = [j for j, dtype in enumerate(y.dtypes) if pd.api.types.is_object_dtype(dtype)]
+        if objects and all(_are_numbers(y.iloc[:, j]) for j in objects):
+            return y.where(y.notna(), np.nan).astype(np.float64)
+    return y
+
+
+def _are_numbers(column: pd.Series[Any]) -> bool:
+    """Whether a column of objects holds numbers and missing values alone."""
+    if not pd.api.types.is_object_dtype(column.dtype):
+        return False
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    return kind in ("integer", "floating", "mixed-integer-float", "decimal", "boolean")
 
 
 def in_time_order(y: Any) -> Any:

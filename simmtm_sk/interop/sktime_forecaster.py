@@ -5,15 +5,14 @@ from __future__ import annotations
 import warnings
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import pandas as pd
 from sktime.datatypes import MTYPE_REGISTER
 from sktime.forecasting.base import ForecastingHorizon
 from sktime.utils.validation.forecasting import check_fh
 
 from ..persistence import StateReader
-from .history import COMPLEX, History
-from .rows import in_time_order
+from .history import History
+from .rows import in_plain_numbers, in_time_order
 from .stored_history import PLAIN, decoded_horizon, encoded_horizon, plain_name
 
 
@@ -76,12 +75,10 @@ class SktimeForecasterBridge:
     ) -> Any:
         """Put rows in order of time before sktime looks at them, which refuses any other.
 
-        It would convert complex numbers to real ones, too, forget the frequency of a list of
-        frames, and X.
+        It would also convert complex numbers to real ones, refuse objects that are numbers, and
+        forget the frequency of a list of frames, and X.
         """
-        y = in_time_order(np.asarray(y) if is_list_of_numbers(y) else y)
-        if isinstance(y, np.ndarray) and np.iscomplexobj(y):
-            raise TypeError(COMPLEX)
+        y = in_time_order(in_plain_numbers(y))
         if y is not None:
             self._given_freq = common_freq(y)
         base: Any = super()
@@ -186,11 +183,6 @@ class SktimeForecasterBridge:
         if hasattr(self, "pretrained_"):
             forecaster._pretrained_attrs = ["pretrained_"]
         forecaster._is_fitted = True
-
-
-def is_list_of_numbers(y: Any) -> bool:
-    """Whether it is a series given as a plain list."""
-    return isinstance(y, list) and len(y) > 0 and all(np.isscalar(value) for value in y)
 
 
 def common_freq(y: Any) -> Any:

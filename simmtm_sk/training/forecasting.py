@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import asdict, dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -118,7 +119,11 @@ def fit_forecast(
         closed = ClosedForm(
             model, task, baseline, tokens=strategy in ("linear-probe", "probe-then-fine-tune")
         )
-        choices: dict[str, str | float] = {**asdict(baseline), "penalty": closed.fit.penalty}
+        penalty = closed.fit.penalty
+        choices: dict[str, Any] = {
+            **asdict(baseline),
+            "penalty": penalty if isfinite(penalty) else None,
+        }
         history: History = []
         match strategy:
             case "linear-probe":

@@ -1,10 +1,12 @@
 """Rows by instance and in order of time."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from simmtm_sk.interop.rows import Rows, in_time_order
+from simmtm_sk.interop.rows import Rows, in_plain_numbers, in_time_order
 from tests.interop.timelines import MONTHS, every_index, frame, panel
 
 
@@ -64,3 +66,30 @@ def test_missing_time_points_and_names():
         Rows.of(pd.MultiIndex.from_arrays([["a"] * 3, times]))
     with pytest.raises(ValueError, match="name of an instance of y is missing"):
         Rows.of(pd.MultiIndex.from_arrays([["a", None, "a"], [0, 1, 2]]))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [1.0, None, 3.0],
+        np.ma.masked_array([1, 5, 3], [False, True, False]),
+        pd.Series([1, None, 3.0], dtype=object),
+        pd.Series([1, pd.NA, 3], dtype=object),
+        pd.Series([Decimal(1), None, Decimal(3)]),
+        pd.DataFrame({"v": [1, None, 3.0]}, dtype=object),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_numbers_in_any_form(given):
+    got = in_plain_numbers(given)
+    assert np.asarray(got).dtype == np.float64
+    np.testing.assert_array_equal(np.ravel(got), [1.0, np.nan, 3.0])
+
+
+def test_what_are_no_numbers():
+    for given in (pd.Series(["1", "2"], dtype=object), pd.DataFrame({"v": ["x", 1.0]})):
+        assert in_plain_numbers(given) is given
+    nested = pd.DataFrame({"v": [pd.Series([1.0]), pd.Series([2.0])]})
+    assert in_plain_numbers(nested) is nested
+    with pytest.raises(TypeError, match="got complex"):
+        in_plain_numbers(np.ones(3) * 1j)
