@@ -69,35 +69,50 @@ def commit():
     return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
 
 
-def torture(share, workers):
-    """Run a share of every part; return the rows and all failures."""
-    rows, failures = [], []
+def table(path):
+    """Return the rows that are in a file, by what they promise."""
+    if not path.exists():
+        return {}
+    with path.open(newline="") as file:
+        return {row["promise"]: row for row in csv.DictReader(file)}
+
+
+def write(rows, path):
+    """Write rows, sorted by test."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(sorted(rows.values(), key=lambda row: (row["test"], row["promise"])))
+
+
+def torture(parts, share, workers, path):
+    """Run a share of parts, write their rows as they come, and return all failures."""
+    rows, failures = table(path), []
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=spawn, max_tasks_per_child=1) as pool:
-        running = [pool.submit(timed, part, max(4, int(share * n))) for part, n in PARTS.items()]
+        running = [pool.submit(timed, part, max(4, int(share * PARTS[part]))) for part in parts]
         for future in as_completed(running):
             outcome, seconds = future.result()
             failures += [f"{outcome.promise}: {failure}" for failure in outcome.failures]
             numbers = [outcome.n, len(outcome.failures), outcome.note, round(seconds), commit()]
-            rows.append(dict(zip(COLUMNS, [outcome.promise, outcome.test, *numbers], strict=True)))
-            print(
-                f"{seconds:6.0f} s  {outcome.n:6} tried, {len(outcome.failures)} failed:", end=" "
-            )
-            print(f"{outcome.promise} ({outcome.note})", flush=True)
-    return sorted(rows, key=lambda row: (row["test"], row["promise"])), failures
+            values = [outcome.promise, outcome.test, *numbers]
+            rows[outcome.promise] = dict(zip(COLUMNS, values, strict=True))
+            write(rows, path)
+            tried = f"{seconds:6.0f} s  {outcome.n:6} tried, {len(outcome.failures)} failed"
+            print(f"{tried}: {outcome.promise} ({outcome.note})", flush=True)
+    return failures
 
 
 def main():
+    by_name = {part.__name__: part for part in PARTS}
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=by_name, default=list(by_name), metavar="PART")
     parser.add_argument("--share", type=float, default=1.0, help="of the numbers of tries")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
-    rows, failures = torture(given.share, given.workers)
-    with given.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    parts = [by_name[name] for name in given.only]
+    failures = torture(parts, given.share, given.workers, given.out)
     for failure in failures[:50]:
         print("FAILED", failure)
     sys.exit(bool(failures))
