@@ -12,7 +12,7 @@ import pytest
 
 from simmtm_sk import load
 
-FOLDER = Path(__file__).parent / "artifacts" / "version_1"
+FOLDER = Path(__file__).parents[1] / "artifacts" / "version_1"
 PHASE = np.arange(24)[:, None, None] + np.arange(1, 3)[:, None] * np.arange(12) / 4
 SERIES = np.sin(PHASE) * np.arange(1, 25)[:, None, None]
 
