@@ -19,14 +19,16 @@ from torch import Tensor
 from .data.labels import UNLABELLED, one_column, read_labels, refuse_one_hot
 from .data.saved_labels import decoded_labels, encoded_labels
 from .data.weights import read_weights
-from .downstream import PretrainedEstimator, Values, followed
+from .downstream import PretrainedEstimator
+from .embedding import Features
 from .encoders import ConvEncoder
 from .persistence import StateReader, TensorReader
-from .probing import HEADS, classification_head, smoothed_classes
+from .probing import HEADS, LinearHead, classification_head, smoothed_classes
 from .training.finetuning import cross_entropy
 from .training.isolation import torch_as_it_starts
 from .training.settings import draw_seed
 from .transformer import SimMTMTransformer
+from .transformer_user import Values, followed
 
 
 class SimMTMClassifier(PretrainedEstimator, ClassifierMixin, BaseClassifier, BaseEstimator):
@@ -245,28 +247,27 @@ default="linear-probe"
     def _fit(
         self, X: Values, y: NDArray[np.int64], weights: NDArray[np.float64]
     ) -> SimMTMClassifier:
-        known = weights > 0
-        values, target, weights = X[known], y[known], weights[known]
+        known, unlabelled = weights > 0, y == UNLABELLED
+        target, weights = y[known], weights[known]
         seed = draw_seed(self.random_state)
-        self.transformer_ = self._trained_transformer(X, seed)
-        self.history_ = []
-        self._say(f"embedding {len(values)} series and fitting the head")
-        features = self._features(values)
-        E = features.joined().numpy()
-        start = None
-        if self.strategy in ("linear-probe", "probe-then-fine-tune"):
-            others, unlabelled = None, y == UNLABELLED
+
+        def solved(features: Features) -> LinearHead:
+            others = None
             if unlabelled.any() and self.head in ("auto", "spread"):
                 others = self._embed(X[unlabelled])
-            start = classification_head(E, target, self.head, weights, others)
-        if start is not None and self.strategy == "linear-probe":
-            self.head_ = start
-        else:
-            loss = cross_entropy(torch.tensor(smoothed_classes(target)))
-            classes = torch.tensor(target)
-            self.head_ = self._train(
-                values, features, start, classes, weights, loss, self.n_classes_, target, seed
+            E = features.joined().numpy()
+            return classification_head(E, target, self.head, weights, others)
+
+        def trained(series: Values, features: Features, start: LinearHead | None) -> LinearHead:
+            loss, classes = (
+                cross_entropy(torch.tensor(smoothed_classes(target))),
+                torch.tensor(target),
             )
+            return self._train(
+                series, features, start, classes, weights, loss, self.n_classes_, target, seed
+            )
+
+        self._fit_head(X, known, seed, solved, trained)
         return self
 
     def _weights(

@@ -1,252 +1,40 @@
-"""What downstream estimators share: an encoder to start from, a linear head, four strategies."""
+"""What classifier and regressor share: a head on an embedding, and how a strategy gets it."""
 
 from __future__ import annotations
 
-import copy
-import functools
-import inspect
-import warnings
 from collections.abc import Callable
-from numbers import Integral, Real
-from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.base import clone
-from sklearn.callback import AutoPropagatedCallback, with_callbacks
-from sklearn.frozen import FrozenEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from .data import announce_misreadings, announce_order
 from .data.weights import read_weights
 from .embedding import Features
-from .interop import SktimeSklearnBridge, check_series, names_seen, read_series
+from .interop import names_seen, read_series
 from .nn.supervised import Supervised
 from .persistence import (
-    SafeArtifactMixin,
     StateReader,
     TensorReader,
-    constructed,
-    decoded_params,
-    encoded_params,
-    load,
 )
 from .probing import LinearHead, standardization
-from .training.checkpoint import removed_together
 from .training.finetuning import Loss, finetune
 from .training.isolation import isolated_torch
-from .training.monitor import EstimatorMonitor
-from .training.plan import Plan
 from .training.runs import checkpoint_of, run_name
 from .training.settings import autocast_dtype, finetuning_epochs, resolve_device
+from .training.strategies import STRATEGIES
 from .transformer import SimMTMTransformer
+from .transformer_user import TransformerUser, Values
 
-Values = NDArray[np.floating[Any]]
-
-STRATEGIES = ("linear-probe", "fine-tune", "probe-then-fine-tune", "from-scratch")
 # what fit has seen of the series
 _SEEN = ("n_channels_", "length_", "n_features_in_", "feature_names_in_")
 FEWEST_HELD_OUT = 10  # a smaller part would choose by chance
 
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def followed(fit: F) -> F:
-    """Let scikit-learn's callbacks follow a fit; its checkpoints go when it has ended."""
-    signature = inspect.signature(fit)
-
-    @functools.wraps(fit)
-    @with_callbacks
-    def followed_fit(self: Any, *args: Any, **kwargs: Any) -> Any:
-        given = signature.bind(self, *args, **kwargs).arguments
-        data = {"estimator": self, "X": given.get("X"), "y": given.get("y")}
-        context = self._init_callback_context(max_subtasks=None)
-        context.call_on_fit_task_begin(**data)
-        with removed_together():
-            fitted = fit(self, *args, **kwargs)
-        context.call_on_fit_task_end(**data)
-        return fitted
-
-    return cast(F, followed_fit)
-
-
-class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
-    """Base of the estimators with ``transformer=`` and ``strategy=``: where the encoder is from."""
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "transformer": [SimMTMTransformer, FrozenEstimator, str, Path, None],
-        "strategy": [StrOptions(set(STRATEGIES))],
-        "num_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "encoder_lr_share": [Interval(Real, 0, None, closed="left")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "patience": [Interval(Integral, 1, None, closed="left"), None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
-
-    transformer: Any
-    strategy: str
-    num_epochs: int | str
-    batch_size: int
-    lr: float
-    encoder_lr_share: float
-    weight_decay: float
-    patience: int | None
-    verbose: int
-    transformer_: SimMTMTransformer
-
-    def _default_transformer(self, values: Values) -> SimMTMTransformer:
-        """Return what ``transformer=None`` stands for."""
-        return SimMTMTransformer()
-
-    def _template(self, values: Values) -> SimMTMTransformer:
-        """Return the transformer that was given, fitted if it is to be taken as it is."""
-        if self.transformer is None:
-            return self._default_transformer(values)
-        if isinstance(self.transformer, SimMTMTransformer):
-            return self.transformer
-        given = self._frozen()
-        check_series(given, values, reset=False)  # its channels
-        return given
-
-    def _frozen(self) -> SimMTMTransformer:
-        """Return the fitted transformer that is to be taken as it is."""
-        if isinstance(self.transformer, FrozenEstimator):
-            given = self.transformer.estimator
-        else:
-            given = load(self.transformer)
-        if not isinstance(given, SimMTMTransformer):
-            raise TypeError(
-                "transformer must hold a SimMTMTransformer; this one holds a "
-                f"{type(given).__name__}."
-            )
-        given.check_is_fitted()
-        return given
-
-    def _is_frozen(self) -> bool:
-        return isinstance(self.transformer, FrozenEstimator | str | Path)
-
-    def _trained_transformer(
-        self, values: Values, seed: int, trained: bool | None = None, embeds: bool = True
-    ) -> SimMTMTransformer:
-        """Return a transformer of our own: pre-trained on ``values``, given, or untrained.
-
-        ``trained=None`` is what the strategy wants. One that only trains (``embeds=False``) fits no
-        block that its network does not need.
-        """
-        template = self._template(values)
-        trained = self.strategy != "from-scratch" if trained is None else trained
-        if trained and self._is_frozen():
-            given = copy.deepcopy(template)
-            given._adopt_instance_stats(values)
-            return given
-        if trained and template.__sklearn_is_fitted__():
-            warnings.warn(
-                "the given transformer is fitted already, but is trained anew on the series of "
-                "this fit, as everywhere in scikit-learn. To start from its weights, give "
-                "transformer=sklearn.frozen.FrozenEstimator(transformer).",
-                stacklevel=4,
-            )
-        encoder: SimMTMTransformer = clone(template)
-        if encoder.random_state is None:
-            encoder.set_params(random_state=seed)
-        if not trained:
-            encoder.set_params(num_epochs=0)
-        if not embeds:
-            encoder.set_params(pooling=encoder._pooling().statistics or ("mean",))
-        return self._pretrained(encoder, values)
-
-    def _pretrained(self, transformer: SimMTMTransformer, values: Values) -> SimMTMTransformer:
-        """Fit a transformer of our own, which tells our callbacks and says as much as we do."""
-        verbose, callbacks = transformer.verbose, getattr(self, "_skl_callbacks", [])
-        transformer.verbose = max(verbose, self.verbose)
-        # scikit-learn hands down some callbacks by itself
-        own = [c for c in callbacks if not isinstance(c, AutoPropagatedCallback)]
-        transformer.set_callbacks(*own)
-        task = self._callback_fit_ctx.subcontext("pre-training")
-        with task.propagate_callback_context(transformer):
-            transformer.fit(values)
-        transformer.set_callbacks()
-        transformer.verbose = verbose
-        return transformer
-
-    def _monitor(self, plan: Plan) -> EstimatorMonitor:
-        """Return what fine-tuning is followed by."""
-        task = self._callback_fit_ctx.subcontext("fine-tuning", max_subtasks=plan.n_evaluations)
-        return EstimatorMonitor(self, task, "fine-tuning", self.verbose)
-
-    def _say(self, text: str) -> None:
-        """Print a line if asked to."""
-        if self.verbose:
-            print(f"[SimMTM] {text}")
-
-    def _checkpoint_dir(self) -> Path | None:
-        """Return where fine-tuning leaves its checkpoints: where pre-training does."""
-        given = getattr(self.transformer, "estimator", self.transformer)
-        folder = getattr(given, "checkpoint_dir", None)
-        return None if folder is None else Path(folder)
-
-    def _plan(self, epochs: tuple[int, int], seed: int) -> Plan:
-        """Return how to fine-tune; ``epochs`` are all, and those between evaluations."""
-        return Plan(
-            n_epochs=epochs[0],
-            batch_size=int(self.batch_size),
-            lr=float(self.lr),
-            weight_decay=float(self.weight_decay),
-            seed=seed,
-            encoder_lr_share=float(self.encoder_lr_share),
-            patience=self.patience,
-            evaluate_every=epochs[1],
-        )
-
-    # -- saving, see persistence.py ---------------------------------------------------------------
-
-    def _transformers_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """Return parameters and state of the encoders in use, by role, and their weights."""
-        encoders = {"fitted": self.transformer_} if hasattr(self, "transformer_") else {}
-        if isinstance(self.transformer, FrozenEstimator):
-            encoders["frozen"] = self.transformer.estimator
-        if hasattr(self, "pretrained_"):
-            encoders["pretrained"] = self.pretrained_
-        state: dict[str, Any] = {}
-        tensors: dict[str, Tensor] = {}
-        for role, encoder in encoders.items():
-            inner, weights = encoder._saved_state()
-            state[role] = {"params": encoded_params(encoder), "state": inner}
-            tensors |= {f"{role}.{name}": weight for name, weight in weights.items()}
-        return state, tensors
-
-    def _restore_transformers(self, state: StateReader, tensors: TensorReader) -> None:
-        """Undo `_transformers_state`."""
-        given = getattr(self.transformer, "estimator", self.transformer)
-        template = given if isinstance(given, SimMTMTransformer) else None
-
-        def restored(role: str) -> SimMTMTransformer:
-            saved = state.inner(role)
-            params = decoded_params(saved.anything("params"), template)
-            transformer: SimMTMTransformer = constructed(SimMTMTransformer, params)
-            inner = saved.inner("state")
-            transformer._restore_state(inner, tensors.under(f"{role}."))
-            inner.finish()
-            saved.finish()
-            return transformer
-
-        if "fitted" in state:
-            self.transformer_ = restored("fitted")
-        if isinstance(self.transformer, FrozenEstimator):
-            self.transformer = FrozenEstimator(restored("frozen"))
-        if "pretrained" in state:
-            self.pretrained_ = restored("pretrained")
-        state.finish()
+SolvedHead = Callable[[Features], LinearHead]
+TrainedHead = Callable[[Values, Features, LinearHead | None], LinearHead]
 
 
 class PretrainedEstimator(TransformerUser):
@@ -332,6 +120,40 @@ class PretrainedEstimator(TransformerUser):
         """Return the embedding that predictions are made from."""
         embedding: NDArray[np.float32] = self._features(values).joined().numpy()
         return embedding
+
+    def _fit_head(
+        self,
+        values: Values,
+        labelled: NDArray[np.bool_],
+        seed: int,
+        solved: SolvedHead,
+        trained: TrainedHead,
+    ) -> None:
+        """Fit transformer and head as the strategy says.
+
+        Parameters
+        ----------
+        values : ndarray
+            All series.
+        labelled : ndarray of bool, shape (n_series,)
+        seed : int
+        solved : callable
+            Returns a head in closed form, from the features of the labelled series.
+        trained : callable
+            Trains network and head, from the labelled series, their features, and a head or None,
+            and returns the head.
+        """
+        strategy = STRATEGIES[self.strategy]
+        self.history_ = []
+        self.transformer_ = self._trained_transformer(values, seed, strategy.pretrains)
+        self._say(f"embedding {labelled.sum()} series and fitting the head")
+        series = values if labelled.all() else values[labelled]
+        features = self._features(series)
+        head = solved(features) if strategy.solves else None
+        if strategy.trains:
+            head = trained(series, features, head)
+        assert head is not None
+        self.head_ = head
 
     def _train(
         self,

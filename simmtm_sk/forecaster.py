@@ -19,7 +19,6 @@ from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from torch import Tensor
 
 from .data.forecast_windows import ForecastWindows, Index, observed_length
-from .downstream import STRATEGIES, TransformerUser, Values, followed
 from .encoders import PatchEncoder
 from .interop.history import History, matched_columns
 from .interop.horizon import Steps, forecast_frame, horizon_steps
@@ -37,8 +36,10 @@ from .training.isolation import isolated_torch, torch_as_it_starts
 from .training.residuals import column_quantiles, lagged_quantiles
 from .training.rollout import Rollout, roll_out
 from .training.settings import draw_seed, forecasting_epochs, resolve_device
+from .training.strategies import STRATEGIES, Strategy
 from .training.task import Task
 from .transformer import SimMTMTransformer
+from .transformer_user import TransformerUser, Values, followed
 
 LONGEST_CONTEXT = 336
 
@@ -263,7 +264,9 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         if last is None and self._is_frozen():
             last = copy.deepcopy(self._template(values))
         if last is None:
-            self.pretrained_ = self._trained_transformer(values, seed, trained=True, embeds=False)
+            self.pretrained_ = self._trained_transformer(
+                values, seed, pretrained=True, embeds=False
+            )
         else:  # go on from its weights
             continued = copy.deepcopy(last)
             continued.warm_start = True  # set_params would forget them
@@ -349,16 +352,16 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         windows = ForecastWindows(columns, context_length, horizon, self._device())
         train, held_out = self._split(windows)
         series_std = training_std(columns, self.validation_fraction if len(held_out) else 0.0)
-        strategy = ENCODER_STRATEGY if self.strategy == "combination" else self.strategy
+        strategy = self._encoder_strategy()
         self._say(f"choosing and fitting forecasts on {len(windows)} windows")
         plan = self._plan(forecasting_epochs(self.num_epochs, len(train), self.batch_size), seed)
-        monitor = None if strategy == "linear-probe" else self._monitor(plan)
+        monitor = self._monitor(plan) if strategy.trains else None
         return fit_forecast(
             Task(windows, series_std, train, held_out),
             encoder.network_,
             strategy,
             self.normalization,
-            self.refit and strategy == self.strategy,
+            self.refit and self.strategy != "combination",
             float(self.dropout),
             plan,
             monitor,
@@ -373,12 +376,17 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         self, columns: Sequence[Values], context_length: int, seed: int
     ) -> SimMTMTransformer:
         """Return an encoder to start from, of our own."""
-        if self.strategy != "from-scratch" and hasattr(self, "pretrained_"):
+        pretrained = self._encoder_strategy().pretrains
+        if pretrained and hasattr(self, "pretrained_"):
             return copy.deepcopy(self.pretrained_)
         fraction = float(self.validation_fraction)
         seen_in_training = [training_part(column, fraction) for column in columns]
         values = pretraining_windows(seen_in_training, context_length)
-        return self._trained_transformer(values, seed, embeds=False)
+        return self._trained_transformer(values, seed, pretrained, embeds=False)
+
+    def _encoder_strategy(self) -> Strategy:
+        """Return how the forecast of an encoder is fitted."""
+        return STRATEGIES[ENCODER_STRATEGY if self.strategy == "combination" else self.strategy]
 
     def _default_transformer(self, values: Values) -> SimMTMTransformer:
         return default_transformer(values.shape[2])

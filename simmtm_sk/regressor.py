@@ -16,7 +16,8 @@ from sktime.regression.base import BaseRegressor
 
 from .data.labels import one_column, read_targets
 from .data.weights import read_weights
-from .downstream import PretrainedEstimator, Values, followed
+from .downstream import PretrainedEstimator
+from .embedding import Features
 from .encoders import ConvEncoder
 from .persistence import StateReader, TensorReader
 from .probing import LinearHead, location_and_unit, regression_head
@@ -24,6 +25,7 @@ from .training.finetuning import squared_error
 from .training.isolation import torch_as_it_starts
 from .training.settings import draw_seed
 from .transformer import SimMTMTransformer
+from .transformer_user import Values, followed
 
 
 class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEstimator):
@@ -171,27 +173,25 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         self, X: Values, y: NDArray[np.float64], weights: NDArray[np.float64]
     ) -> SimMTMRegressor:
         known = weights > 0
-        values, y, weights = X[known], y[known], weights[known]
+        y, weights = y[known], weights[known]
         seed = draw_seed(self.random_state)
-        self.transformer_ = self._trained_transformer(X, seed)
-        self.history_ = []
-        self._say(f"embedding {len(values)} series and fitting the head")
-        features = self._features(values)
-        E = features.joined().numpy()
-        start = None
-        if self.strategy in ("linear-probe", "probe-then-fine-tune"):
-            start = regression_head(E, y, weights)
-        if start is not None and self.strategy == "linear-probe":
-            self.head_ = start
-            return self
-        # networks learn numbers around zero
-        center, unit = location_and_unit(y)
-        target = torch.tensor(y / unit - center / unit, dtype=torch.float32)
-        fifths = np.searchsorted(np.quantile(y, [0.2, 0.4, 0.6, 0.8]), y)
-        if start is not None:
-            start = rescaled(start, 1 / unit, -center / unit)
-        head = self._train(values, features, start, target, weights, squared_error, 1, fifths, seed)
-        self.head_ = rescaled(head, unit, center)
+
+        def solved(features: Features) -> LinearHead:
+            return regression_head(features.joined().numpy(), y, weights)
+
+        def trained(series: Values, features: Features, start: LinearHead | None) -> LinearHead:
+            # networks learn numbers around zero
+            center, unit = location_and_unit(y)
+            target = torch.tensor(y / unit - center / unit, dtype=torch.float32)
+            fifths = np.searchsorted(np.quantile(y, [0.2, 0.4, 0.6, 0.8]), y)
+            if start is not None:
+                start = rescaled(start, 1 / unit, -center / unit)
+            head = self._train(
+                series, features, start, target, weights, squared_error, 1, fifths, seed
+            )
+            return rescaled(head, unit, center)
+
+        self._fit_head(X, known, seed, solved, trained)
         return self
 
     @torch_as_it_starts()

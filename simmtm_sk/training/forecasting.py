@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -27,6 +29,7 @@ from .monitor import Monitor
 from .plan import Plan
 from .residuals import calibrated_errors
 from .runs import checkpoint_of, run_name
+from .strategies import Strategy
 from .task import Batch, Task
 
 MOST_EVALUATED = 4_096  # windows behind the choice of an epoch
@@ -70,7 +73,7 @@ class Fitted(Generic[Model]):
 def fit_forecast(
     task: Task,
     network: SimMTM,
-    strategy: str,
+    strategy: Strategy,
     normalization: str,
     refit: bool,
     dropout: float,
@@ -91,8 +94,7 @@ def fit_forecast(
     task : Task
     network : SimMTM
         Copied if it is going to be trained.
-    strategy : str
-        As in the estimators.
+    strategy : Strategy
     normalization : str
         One of `NORMALIZATIONS`, or "auto" to choose among them.
     refit : bool
@@ -110,45 +112,40 @@ def fit_forecast(
     with isolated_torch(plan.seed):
         names = NORMALIZATIONS if normalization == "auto" else (normalization,)
         baseline = best_baseline(task, names)
-        network = network if strategy == "linear-probe" else copy.deepcopy(network)
+        network = copy.deepcopy(network) if strategy.trains else network
         network = network.to(windows.device).eval()
         model = Forecast(
             network, windows.context_length, windows.horizon, baseline.normalization, dropout
         ).to(windows.device)
         model.eval()
-        closed = ClosedForm(
-            model, task, baseline, tokens=strategy in ("linear-probe", "probe-then-fine-tune")
-        )
+        closed = ClosedForm(model, task, baseline, tokens=strategy.solves)
         penalty = closed.fit.penalty
         choices: dict[str, Any] = {
             **asdict(baseline),
             "penalty": penalty if isfinite(penalty) else None,
         }
         history: History = []
-        match strategy:
-            case "linear-probe":
-                choices |= {"token_scale": closed.token_scale}
-                closed.set_heads(closed.fit)
-            case "probe-then-fine-tune":
-                choices |= {"token_scale": closed.token_scale}
-                closed.set_heads(closed.fit)
+        refitted: Callable[[RidgeFit], None] | None
+        if strategy.solves:
+            choices |= {"token_scale": closed.token_scale}
+            closed.set_heads(closed.fit)
+            refitted = closed.set_heads
+            if strategy.trains:
                 history = _improve(model, task, plan, monitor, checkpoint_dir)
-            case _:
-                standardize_tokens(model, task)
-                # the mean of the context, or of the phase in it, whatever the normalisation
-                start = seasonal_mean(windows.context_length, windows.horizon, baseline.period or 1)
-                _start_at(model, start)
-                history, _ = finetune_forecast(model, task, plan, monitor, checkpoint_dir)
-                share = network_share(model, task, closed.fit)
-                choices |= {"network_share": share}
-                _average(model, closed.fit, share, start)
+                refitted = None  # the heads have gone on from there
+        else:
+            standardize_tokens(model, task)
+            # the mean of the context, or of the phase in it, whatever the normalisation
+            start = seasonal_mean(windows.context_length, windows.horizon, baseline.period or 1)
+            _start_at(model, start)
+            history, _ = finetune_forecast(model, task, plan, monitor, checkpoint_dir)
+            share = network_share(model, task, closed.fit)
+            choices |= {"network_share": share}
+            _average(model, closed.fit, share, start)
+            refitted = partial(_set_window, model, share=share, start=start)
         errors, error_series = calibrated_errors(model, task)
-        if refit and strategy != "probe-then-fine-tune":
-            final = closed.on_all_windows()
-            if strategy == "linear-probe":
-                closed.set_heads(final)
-            else:
-                _set_window(model, final, share, start)
+        if refit and refitted is not None:
+            refitted(closed.on_all_windows())
     model.cpu()
     return Fitted(model, task.series_std, errors, error_series, choices, history)
 

@@ -14,11 +14,11 @@ from simmtm_sk.training import forecasting
 from simmtm_sk.training.closed_form import Baseline
 from simmtm_sk.training.forecasting import fit_forecast
 from simmtm_sk.training.plan import Plan
+from simmtm_sk.training.strategies import STRATEGIES
 from simmtm_sk.training.task import Task
 
 CONTEXT, HORIZON = 12, 4
 ENCODER = PatchEncoder(patch_length=4, d_model=4, n_layers=1, n_heads=1, d_feedforward=4)
-STRATEGIES = ("linear-probe", "fine-tune", "probe-then-fine-tune", "from-scratch")
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
 every_normalization = pytest.mark.parametrize("normalization", NORMALIZATIONS)
 
@@ -64,7 +64,7 @@ def fit(strategy, given=None, normalization="last", refit=False, net=None, **par
     return fit_forecast(
         task() if given is None else given,
         network() if net is None else net,
-        strategy,
+        STRATEGIES[strategy],
         normalization,
         refit,
         0.0,
