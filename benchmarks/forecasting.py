@@ -8,6 +8,8 @@ for illness); errors are means over all windows of the test part. Choices (epoch
 normalisation) are made on the validation part, and nothing is fitted to that. With a ``share`` of
 less than 1, there are only the first windows of the training part, for pre-training too.
 
+"closed form" is the default forecaster without an encoder, "combination, ..." with a given one.
+
 An encoder is pre-trained once per set, share and seed, and all strategies and horizons start from
 it. "untrained", "auto-encoder" (own-view term alone), "other data" (pre-trained on another set, see
 `FOREIGN`) and "points" (the published encoder and objective) are linear probes, too. Writes
@@ -41,7 +43,7 @@ CONTEXT = {"illness": 104}
 HORIZONS = {"illness": (24, 36, 48, 60)}
 FOREIGN = {"ETTh1": "Weather", "illness": "ETTm1"}
 SHARES = (1.0, 0.1, 0.05)  # of the training windows; the small ones on ETTh1
-DETERMINISTIC = ("ridge", "seasonal naive", "seasonal mean")
+DETERMINISTIC = ("closed form", "ridge", "seasonal naive", "seasonal mean")
 # The published encoder, objective, masks and batches; 320 steps instead of 50 epochs, since each
 # of its steps takes as long on a CPU as twenty with patches.
 POINTS = {
@@ -58,6 +60,7 @@ POINTS = {
 POINTS_WINDOWS = 5120
 VALID_STRIDE = 7  # between origins of the validation part, whose error is only for information
 CHUNK = 400  # origins that are forecast from at once
+MEMORY = 5_000  # points before an origin that a forecast may look at
 
 Run = dict[str, object]
 Row = dict[str, object]
@@ -226,6 +229,32 @@ def fit_forecaster(
     return Fitted(forecaster.predict_rolling, seconds, pretrained, choices)
 
 
+def fit_combination(task: Prepared, horizon: int, encoder: str | None = None) -> Fitted:
+    """Fit a combination, without an encoder or with a given one.
+
+    Little data are the first points of the training part, and all choices are made on them.
+    """
+    series, given = task.series, None if encoder is None else getattr(task, encoder)
+    whole = task.share == 1
+    y = series.values[: series.valid_end if whole else train_points(series, horizon, task.share)]
+    forecaster = SimMTMForecaster(
+        transformer=None if given is None else FrozenEstimator(given),
+        strategy="closed-form" if given is None else "combination",
+        context_length=series.context,
+        validation_fraction=1 - series.train_end / series.valid_end if whole else 0.2,
+        refit=not whole,
+        random_state=task.seed,
+    )
+    start = time.perf_counter()
+    forecaster.fit(pd.DataFrame(y), fh=np.arange(1, horizon + 1))
+    seconds = time.perf_counter() - start
+    pretrained = 0.0 if given is None else sum(r["seconds"] for r in given.history_)
+    weights = pd.DataFrame(forecaster.forecast_.weights_by_step())
+    mean = {str(name): f"{weight:.2f}" for name, weight in weights.mean(1).items()}
+    choices = " ".join(f"{name.replace(' ', '_')}={weight}" for name, weight in mean.items())
+    return Fitted(forecaster.predict_rolling, seconds, pretrained, choices)
+
+
 def fit_ridge(task: Prepared, horizon: int) -> Fitted:
     """The plain closed form on the window alone: normalisation and penalty chosen the same way."""
     from simmtm_sk.nn.forecast import NORMALIZATIONS, normalized
@@ -313,6 +342,9 @@ def fit_dlinear(task: Prepared, horizon: int) -> Fitted:
 
 
 METHODS: dict[str, Callable[[Prepared, int], Fitted]] = {
+    "closed form": fit_combination,
+    "combination, untrained": partial(fit_combination, encoder="untrained"),
+    "combination, SimMTM": partial(fit_combination, encoder="encoder"),
     "linear-probe": fit_forecaster,
     "untrained": partial(fit_forecaster, encoder="untrained"),
     "auto-encoder": partial(fit_forecaster, encoder="autoencoder"),
@@ -336,12 +368,12 @@ def errors(
     series: Series, start: int, stop: int, horizon: int, predict: Predict, stride: int = 1
 ) -> list[float]:
     """Mean squared and mean absolute error over the windows with targets from start to stop."""
-    values = series.values[start - series.context : stop]
-    origins = np.arange(series.context, len(values) - horizon + 1, stride)
+    values = series.values[:stop]
+    origins = np.arange(start, stop - horizon + 1, stride)
     squared = absolute = 0.0
     for chunk in np.array_split(origins, -(-len(origins) // CHUNK)):
         # what the forecasts of a chunk can see, and what they are compared with
-        first, last = chunk[0] - series.context, chunk[-1] + horizon
+        first, last = max(0, chunk[0] - MEMORY), chunk[-1] + horizon
         part = values[first:last]
         target = np.stack([values[origin : origin + horizon] for origin in chunk])
         difference = predict(part, chunk - first) - target

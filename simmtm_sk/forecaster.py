@@ -41,6 +41,7 @@ from .training.task import Task
 from .transformer import SimMTMTransformer
 from .transformer_user import TransformerUser, Values, followed
 
+COMBINATIONS = ("combination", "closed-form")  # the other strategies are the encoder's alone
 LONGEST_CONTEXT = 336
 
 
@@ -65,8 +66,8 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
           following the level or not, of all series and of each; profiles of the last 3 to 28
           periods of a season found in the series, or the last value where there is none; and a
           linear probe of the encoder. Their weights, by step, are those of the smallest error at
-          rolling origins, shrunken, see `simmtm_sk.training.weights`. The others are the encoder
-          alone:
+          rolling origins, shrunken, see `simmtm_sk.training.weights`.
+        * "closed-form": the same without an encoder. The others are the encoder alone:
         * "fine-tune": encoder and head are trained; the forecast is a weighted mean of theirs and
           of the ridge on the window, with weights chosen on held-out windows.
         * "linear-probe": the encoder stays as it is; one ridge on window and representations.
@@ -196,7 +197,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **TransformerUser._parameter_constraints,
-        "strategy": [StrOptions({"combination", *STRATEGIES})],
+        "strategy": [StrOptions({*COMBINATIONS, *STRATEGIES})],
         "context_length": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "normalization": [StrOptions({"auto", *NORMALIZATIONS})],
         "refit": ["boolean"],
@@ -292,7 +293,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         columns = seen.series
         seed = draw_seed(self.random_state)
         fitted: Fitted[Forecast] | Fitted[Combination]
-        if self.strategy == "combination":
+        if self.strategy in COMBINATIONS:
             self._say(f"fitting and weighing simple forecasts of {len(columns)} series")
             fitted = self._combined(columns, context_length, horizon, encoder, seed)
         else:
@@ -318,9 +319,12 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         seed: int,
     ) -> Fitted[Combination]:
         """Fit a combination, with an encoder if there is one or the series can pay for it."""
-        given = self._is_frozen() or hasattr(self, "pretrained_")
+        alone = self.strategy == "closed-form"
+        given = not alone and (self._is_frozen() or hasattr(self, "pretrained_"))
         train = [training_part(column, float(self.validation_fraction)) for column in columns]
-        if encoder is None and (given or pays_for_encoder(train)):
+        if alone:
+            encoder = None
+        elif encoder is None and (given or pays_for_encoder(train)):
             encoder = self._encoder(columns, context_length, seed)
 
         def fit_encoder() -> Forecast:

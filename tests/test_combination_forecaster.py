@@ -148,6 +148,15 @@ def test_encoder_does_no_harm_where_it_is_of_no_use():
     assert squares[0] < 1.01 * squares[1]
 
 
+def test_closed_form_takes_no_encoder():
+    y = chaos()
+    made = forecaster(strategy="closed-form", transformer=encoder(), context_length=8)
+    fitted = made.fit(y[:1000], fh=[1])
+    without = forecaster(context_length=8).fit(y[:1000], fh=[1])
+    np.testing.assert_array_equal(fitted.predict(), without.predict())
+    assert not hasattr(fitted, "transformer_")
+
+
 def test_nothing_is_pretrained_for_a_short_series():
     untrained = SimMTMTransformer(num_epochs=1)
     fitted = forecaster(transformer=untrained).fit(hours(), fh=MONTHS)
