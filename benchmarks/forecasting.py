@@ -250,7 +250,7 @@ def fit_combination(task: Prepared, horizon: int, encoder: str | None = None) ->
     seconds = time.perf_counter() - start
     pretrained = 0.0 if given is None else sum(r["seconds"] for r in given.history_)
     weights = pd.DataFrame(forecaster.forecast_.weights_by_step())
-    mean = {str(name): f"{weight:.2f}" for name, weight in weights.mean(1).items()}
+    mean = {str(name): f"{weight:.2f}" for name, weight in weights.mean(axis=1).items()}
     choices = " ".join(f"{name.replace(' ', '_')}={weight}" for name, weight in mean.items())
     return Fitted(forecaster.predict_rolling, seconds, pretrained, choices)
 
