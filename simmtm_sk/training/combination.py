@@ -22,7 +22,6 @@ from .weights import combination_weights
 ENCODER_STRATEGY = "linear-probe"  # how the encoder's forecast is fitted
 POINTS_FOR_ENCODER = 150_000  # of all training parts, below which an encoder has nothing to add
 SHORTEST_FOR_ENCODER = 20_000  # points of a series, on average
-ENCODER_SHRINKAGE = 0.1  # as that of members' weights
 ENCODER_MARGIN = 0.01  # share of the error that an encoder must save
 
 
@@ -65,7 +64,7 @@ def fit_combination(
     with torch.no_grad():
         rolling = roll(combination, panel, windows)
         fold = torch.as_tensor(rolling.fold, device=device)
-        combination.weights = combination_weights(rolling.errors, fold)
+        combination.weights = combination_weights(rolling.errors, fold, rolling.n_independent)
         if fit_encoder is not None and (rolling.fold == HELD_OUT).any():
             _add_encoder(combination, rolling, windows, fit_encoder())
         residuals, residual_series = rolling_residuals(combination, rolling, windows)
@@ -92,7 +91,7 @@ def _add_encoder(
     errors = forecast_errors(combination, encoder, windows, series, origin)
     both = torch.stack([mean, errors])
     one_fold = torch.zeros(len(series), dtype=torch.int64)
-    share = combination_weights(both, one_fold, ENCODER_SHRINKAGE)[1]
+    share = combination_weights(both, one_fold, rolling.n_independent)[1]
     combined = torch.lerp(mean, errors, share)
     blocks = np.arange(len(series)) * N_BLOCKS // max(1, len(series))
     by_time = np.argsort(origin, kind="stable")

@@ -32,6 +32,8 @@ class Rolling:
         In units of the series; 0 where the target is missing.
     observed : Tensor of bool, shape (n, horizon)
     series, origin, fold : ndarray of int, shape (n,)
+    n_independent : float
+        How many forecasts of a series, one after the other, have no target in common.
     """
 
     errors: Tensor
@@ -39,6 +41,7 @@ class Rolling:
     series: Index
     origin: Index
     fold: Index
+    n_independent: float
 
 
 def roll(combination: Combination, panel: Panel, windows: ForecastWindows) -> Rolling:
@@ -55,6 +58,7 @@ def roll(combination: Combination, panel: Panel, windows: ForecastWindows) -> Ro
     errors = [torch.zeros(len(combination.specs), 0, horizon, device=panel.values.device)]
     observed = [torch.zeros(0, horizon, dtype=torch.bool, device=panel.values.device)]
     places = [np.zeros((3, 0), np.intp)]
+    n_independent = 0.0
     for fold, (cut, end) in enumerate(zip(cuts, ends, strict=True)):
         if int((cut - look_back - horizon + 1).clamp(min=0).sum()) < FEWEST_WINDOWS:
             continue
@@ -62,13 +66,16 @@ def roll(combination: Combination, panel: Panel, windows: ForecastWindows) -> Ro
         series, origin = _places(cut.cpu().numpy(), last.cpu().numpy(), MOST_ROLLING // len(CUTS))
         if not len(series):
             continue
+        counts = (last - cut + 1).clamp(min=0).double()
+        n_independent += float(counts[counts > 0].mean()) / horizon
         solve_ridges(combination, panel, cut)
         error, seen = _errors(combination, windows, series, origin)
         errors.append(error)
         observed.append(seen)
         places.append(np.stack([series, origin, np.full_like(series, fold)]))
     series, origin, of_fold = np.concatenate(places, 1)
-    return Rolling(torch.cat(errors, 1), torch.cat(observed), series, origin, of_fold)
+    made = torch.cat(errors, 1), torch.cat(observed)
+    return Rolling(*made, series, origin, of_fold, n_independent)
 
 
 def _places(first: Index, last: Index, most: int) -> tuple[Index, Index]:

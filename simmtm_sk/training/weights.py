@@ -7,8 +7,6 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-SHRINKAGE = 0.3  # of what members' errors have in common
-
 
 def horizon_blocks(horizon: int) -> Iterator[slice]:
     """Yield the blocks of steps that share their weights: each as long as all before it.
@@ -24,20 +22,22 @@ def horizon_blocks(horizon: int) -> Iterator[slice]:
         start, stop = stop, 2 * stop
 
 
-def combination_weights(errors: Tensor, fold: Tensor, shrinkage: float = SHRINKAGE) -> Tensor:
+def combination_weights(errors: Tensor, fold: Tensor, n_independent: float) -> Tensor:
     """Return weights, not negative and of sum one, for every step of the horizon.
 
-    Those of the smallest squared error on rolling origins (Bates and Granger, 1969), but for
-    ``shrinkage``: squared errors count 1 + ``shrinkage`` times, so that weights tend towards those
-    by squared error alone, which are nearly equal for members nearly as good. Every fold counts in
-    units of its best member's error.
+    Those of the smallest squared error on rolling origins (Bates and Granger, 1969), shrunken:
+    squared errors count 1 + s times, so that weights tend towards those by squared error alone,
+    which are nearly equal for members nearly as good. As the noise of weights that are free to take
+    any value is, s is the number of members over that of independent forecasts. Every fold counts
+    in units of its best member's error.
 
     Parameters
     ----------
     errors : Tensor, shape (n_members, n, horizon)
     fold : Tensor of int, shape (n,)
         Which part of time each origin lies in.
-    shrinkage : float, default=0.3
+    n_independent : float
+        Forecasts behind the errors that have no target in common.
 
     Returns
     -------
@@ -48,10 +48,12 @@ def combination_weights(errors: Tensor, fold: Tensor, shrinkage: float = SHRINKA
     --------
     >>> import torch
     >>> errors = torch.tensor([[[1.0], [-1.0]], [[-1.0], [1.0]], [[9.0], [9.0]]])
-    >>> combination_weights(errors, torch.zeros(2, dtype=torch.int64), 0.0).ravel().tolist()
-    [0.5, 0.5, 0.0]
+    >>> weights = combination_weights(errors, torch.zeros(2, dtype=torch.int64), n_independent=3)
+    >>> [round(weight, 2) for weight in weights.ravel().tolist()]
+    [0.49, 0.49, 0.01]
     """
     n_members, _, horizon = errors.shape
+    shrinkage = n_members / max(n_independent, 1.0)
     weights = torch.full((n_members, horizon), 1 / n_members, dtype=torch.float64)
     for block in horizon_blocks(horizon):
         products = torch.zeros(n_members, n_members, dtype=torch.float64)

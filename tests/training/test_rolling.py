@@ -48,6 +48,12 @@ def test_origins_lie_behind_the_cut_and_before_the_next():
         assert origins.max() == min(end - 1, 200 - HORIZON)
 
 
+def test_independent_forecasts_are_counted():
+    rolling, _, _ = rolled([season(100)] * 3)
+    counts = [len(np.unique(rolling.origin[rolling.fold == fold])) for fold in range(len(CUTS))]
+    assert rolling.n_independent == sum(counts) / HORIZON
+
+
 def test_missing_targets_have_no_error():
     series = season()
     series[[50, 51, 70]] = np.nan
