@@ -129,7 +129,8 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         Of a combination "weights", a dict of member and weight for every block of steps. Otherwise
         what the held-out windows decided: "normalization", "period" and "drift" of the forecast
         that the ridge goes out from, see `simmtm_sk.training.closed_form.Baseline`; "penalty",
-        None where nothing was learned; "token_scale" or "network_share", how much the encoder counts.
+        None where nothing was learned; "token_scale" or "network_share", how much the encoder
+        counts.
     history_ : list of dict
         Records of fine-tuning; empty where there is none.
     residuals_ : ndarray, shape (n, horizon)
