@@ -28,7 +28,7 @@ from tasks import load_pool, load_small
 
 from simmtm_sk import ConvEncoder, PatchEncoder, SimMTMTransformer
 from simmtm_sk.datasets import Home, Panel
-from simmtm_sk.training.settings import training_epochs
+from simmtm_sk.training.settings import PRETRAINING, epochs
 
 LABELS_PER_CLASS = (1, 5, 10)
 SEEDS = 3
@@ -105,7 +105,7 @@ def fitted(X: Panel, variant: str, seed: int, trained: bool) -> SimMTMTransforme
     elif factor is not None:
         default = SimMTMTransformer()
         n_train = len(X) - int(default.validation_fraction * len(X))
-        automatic, _ = training_epochs("auto", n_train, default.batch_size)
+        automatic, _ = epochs("auto", n_train, default.batch_size, PRETRAINING)
         changes["num_epochs"] = max(1, round(factor * automatic))
     return SimMTMTransformer(**changes, precision="float32", random_state=seed).fit(X)
 

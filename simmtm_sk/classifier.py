@@ -63,7 +63,7 @@ default="linear-probe"
         Weights of the classes, as in scikit-learn.
     num_epochs : int >= 1 or "auto", default="auto"
         Passes over the labelled series in fine-tuning; "auto" chooses by their number, see
-        `simmtm_sk.training.settings.finetuning_epochs`.
+        `simmtm_sk.training.settings.FINETUNING`.
     batch_size : int >= 1, default=32
         Largest number of series in a step of fine-tuning.
     lr : float > 0, default=0.001

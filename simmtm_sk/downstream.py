@@ -24,7 +24,7 @@ from .probing import LinearHead, standardization
 from .training.finetuning import Loss, finetune
 from .training.isolation import isolated_torch
 from .training.runs import checkpoint_of, run_name
-from .training.settings import autocast_dtype, finetuning_epochs, resolve_device
+from .training.settings import FINETUNING, autocast_dtype, epochs, resolve_device
 from .training.strategies import STRATEGIES
 from .transformer import SimMTMTransformer
 from .transformer_user import TransformerUser, Values
@@ -191,7 +191,7 @@ class PretrainedEstimator(TransformerUser):
         rows = encoder._rows(values, device)
         held_out = stratified_part(strata, self.validation_fraction, seed)
         n_train = len(values) - len(held_out)
-        plan = self._plan(finetuning_epochs(self.num_epochs, n_train, self.batch_size), seed)
+        plan = self._plan(epochs(self.num_epochs, n_train, self.batch_size, FINETUNING), seed)
         if start is None:
             center, std = standardization(features.joined().numpy())
         else:

@@ -35,7 +35,7 @@ from .training.forecasting import Fitted, fit_forecast
 from .training.isolation import isolated_torch, torch_as_it_starts
 from .training.residuals import column_quantiles, lagged_quantiles
 from .training.rollout import Rollout, roll_out
-from .training.settings import draw_seed, forecasting_epochs, resolve_device
+from .training.settings import FORECASTING, draw_seed, epochs, resolve_device
 from .training.strategies import STRATEGIES, Strategy
 from .training.task import Task
 from .transformer import SimMTMTransformer
@@ -85,7 +85,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         another one is clearly better on held-out windows.
     num_epochs : int >= 1 or "auto", default="auto"
         Passes of fine-tuning over the windows; "auto" chooses by their number, see
-        `simmtm_sk.training.settings.forecasting_epochs`.
+        `simmtm_sk.training.settings.FORECASTING`.
     batch_size : int >= 1, default=128
         Windows in a step of fine-tuning.
     lr : float > 0, default=1e-3
@@ -359,7 +359,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         series_std = training_std(columns, self.validation_fraction if len(held_out) else 0.0)
         strategy = self._encoder_strategy()
         self._say(f"choosing and fitting forecasts on {len(windows)} windows")
-        plan = self._plan(forecasting_epochs(self.num_epochs, len(train), self.batch_size), seed)
+        plan = self._plan(epochs(self.num_epochs, len(train), self.batch_size, FORECASTING), seed)
         monitor = self._monitor(plan) if strategy.trains else None
         return fit_forecast(
             Task(windows, series_std, train, held_out),

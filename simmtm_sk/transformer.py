@@ -36,17 +36,19 @@ from .nn.model import SimMTM
 from .nn.randomness import redirected
 from .objectives import SimMTMObjective
 from .persistence import SafeArtifactMixin, StateReader, TensorReader
+from .training.footprint import check_memory_suffices
 from .training.isolation import isolated_torch, torch_as_it_starts
 from .training.monitor import EstimatorMonitor
 from .training.plan import Plan
 from .training.pretraining import Pretraining
 from .training.runs import run
 from .training.settings import (
+    PRETRAINING,
     autocast_dtype,
     draw_seed,
+    epochs,
     learning_rate,
     resolve_device,
-    training_epochs,
 )
 
 Values = NDArray[np.floating[Any]]
@@ -114,7 +116,7 @@ class SimMTMTransformer(
         Layers whose statistics are taken.
     num_epochs : int >= 0 or "auto", default="auto"
         Passes over the training rows. "auto" chooses by the number of rows, see
-        `simmtm_sk.training.settings.training_epochs`. 0 leaves the initial weights, which is the
+        `simmtm_sk.training.settings.PRETRAINING`. 0 leaves the initial weights, which is the
         control that a gain of pre-training has to be measured against.
     batch_size : int >= 1, default=32
         Largest number of series in a step (of single channels, if the encoder is
@@ -162,8 +164,9 @@ class SimMTMTransformer(
     embedding_ : simmtm_sk.embedding.Embedding
         What was fitted beside it: the blocks of ``pooling`` that training does not change.
     history_ : list of dict
-        A record per evaluation: "epoch", "lr", "seconds", and the mean losses ``train_...`` and
-        ``valid_...``; can be written as JSON.
+        A record per evaluation: "epoch", "lr", "seconds", the mean losses ``train_...`` and
+        ``valid_...``, "grad_norm" (the mean norm of the gradients) and "clipped_share" (of the
+        steps in which it was lowered to 1); can be written as JSON.
     n_epochs_ : int
         Epochs that were run.
     n_channels_, length_ : int
@@ -345,6 +348,15 @@ class SimMTMTransformer(
         ------
         ValueError, TypeError
             If a parameter or ``X`` cannot work; nothing has been trained then.
+        MemoryError
+            If network or batch cannot fit into the memory of the device; nothing has been trained.
+        FloatingPointError
+            If the training diverges before there are weights to keep.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the training diverges later; the best finite weights are kept.
         """
         last = getattr(self, "network_", None) if self.warm_start else None
         last_embedding: Embedding | None = getattr(self, "embedding_", None)
@@ -357,6 +369,7 @@ class SimMTMTransformer(
         rows = self._rows(values, device)
         settings = self._pretraining(len(rows), device)
         self._built_length = rows.length if last is None else built_length
+        check_memory_suffices(settings, rows.n_channels, rows.length, len(rows), device)
         network, embedding = _drawn(settings, pooling.blocks, rows.n_channels, self._built_length)
         if last is not None:
             _load_weights(network, last)
@@ -585,7 +598,7 @@ class SimMTMTransformer(
 
     def _pretraining(self, n_rows: int, device: torch.device) -> Pretraining:
         n_train = n_rows - int(self.validation_fraction * n_rows)
-        n_epochs, evaluate_every = training_epochs(self.num_epochs, n_train, self.batch_size)
+        n_epochs, evaluate_every = epochs(self.num_epochs, n_train, self.batch_size, PRETRAINING)
         lr, share = learning_rate(self.lr, n_epochs, n_train, self.batch_size)
         plan = Plan(
             n_epochs=n_epochs,

@@ -32,7 +32,7 @@ def gradients(
     optimizer : torch.optim.Optimizer
         Of the parameters, whose old gradients are dropped.
     memory : object with ``n_slices``
-        Set to 2, with a warning, when a batch does not fit into the memory of a GPU: it and all
+        Set to 2, with a warning, when a batch does not fit into memory: it and all
         later ones are computed in halves, whose gradients are averaged.
     losses : callable
         ``losses(index, generator)`` returns scalar tensors by name, one of them "total".
@@ -51,7 +51,9 @@ def gradients(
     """
     try:
         return _gradients(optimizer, memory.n_slices, losses, index, generator)
-    except torch.cuda.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not _is_out_of_memory(error):
+            raise
         if memory.n_slices > 1 or len(index) < 2:
             raise MemoryError(
                 f"half a batch of {len(index)} rows does not fit into memory; lower batch_size, "
@@ -65,6 +67,11 @@ def gradients(
         stacklevel=2,
     )
     return gradients(optimizer, memory, losses, index, generator)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether memory is wanting, on a GPU or, where torch has no type for it, on the CPU."""
+    return isinstance(error, torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _gradients(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-MIN_STEPS, MAX_STEPS = 30, 1000
-MIN_FINETUNING, MAX_FINETUNING = 60, 600
-MAX_FORECASTING = 2000
 FULL_RATE, FULL_STEPS = 3e-3, 600
 
 
@@ -53,28 +52,57 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if precision == "bfloat16" else None
 
 
-def training_epochs(num_epochs: int | str, n_rows: int, batch_size: int) -> tuple[int, int]:
+@dataclass(frozen=True)
+class AutomaticSteps:
+    """How many steps "auto" stands for, by the number of rows to train on.
+
+    Attributes
+    ----------
+    per_row : float
+    fewest, most : int
+        Bounds of the number of steps; there is always one epoch at least.
+    """
+
+    per_row: float
+    fewest: int
+    most: int
+
+    def number(self, n_rows: int) -> float:
+        """Return the steps for so many rows."""
+        return min(max(self.fewest, self.per_row * n_rows), self.most)
+
+
+PRETRAINING = AutomaticSteps(per_row=1, fewest=30, most=1000)
+FINETUNING = AutomaticSteps(per_row=2, fewest=60, most=600)
+FORECASTING = AutomaticSteps(per_row=1, fewest=60, most=2000)
+
+
+def epochs(
+    num_epochs: int | str, n_rows: int, batch_size: int, auto: AutomaticSteps
+) -> tuple[int, int]:
     """Return the number of epochs, and of epochs between evaluations.
 
-    "auto" takes as many steps as there are rows, but at least `MIN_STEPS` and at most `MAX_STEPS`.
     There are ten steps or more between evaluations, lest small data spend their time on them.
+
+    Parameters
+    ----------
+    num_epochs : int or "auto"
+    n_rows : int
+        Series, or windows, to train on.
+    batch_size : int
+    auto : AutomaticSteps
+        What "auto" stands for.
+
+    Examples
+    --------
+    >>> epochs("auto", 320, 32, PRETRAINING)
+    (32, 1)
+    >>> epochs(5, 32, 32, PRETRAINING)
+    (5, 10)
     """
     steps_per_epoch = -(-n_rows // batch_size)
     if isinstance(num_epochs, str):
-        wanted = min(max(MIN_STEPS, n_rows), MAX_STEPS)
-        num_epochs = max(1, round(wanted / steps_per_epoch))
-    return int(num_epochs), max(1, round(10 / steps_per_epoch))
-
-
-def finetuning_epochs(num_epochs: int | str, n_rows: int, batch_size: int) -> tuple[int, int]:
-    """Return the number of epochs with labels, and of epochs between evaluations.
-
-    "auto" takes twice as many steps as there are rows, from `MIN_FINETUNING` to `MAX_FINETUNING`.
-    """
-    steps_per_epoch = -(-n_rows // batch_size)
-    if isinstance(num_epochs, str):
-        wanted = min(max(MIN_FINETUNING, 2 * n_rows), MAX_FINETUNING)
-        num_epochs = max(1, round(wanted / steps_per_epoch))
+        num_epochs = max(1, round(auto.number(n_rows) / steps_per_epoch))
     return int(num_epochs), max(1, round(10 / steps_per_epoch))
 
 
@@ -92,16 +120,3 @@ def learning_rate(
         return float(lr), 1.0
     n_steps = n_epochs * -(-n_rows // batch_size)
     return FULL_RATE, min(1.0, n_steps / FULL_STEPS) ** 2
-
-
-def forecasting_epochs(num_epochs: int | str, n_windows: int, batch_size: int) -> tuple[int, int]:
-    """Return the number of epochs over windows, and of epochs between evaluations.
-
-    "auto" takes as many steps as there are windows, from `MIN_FINETUNING` to `MAX_FORECASTING`,
-    and at least one epoch.
-    """
-    steps_per_epoch = -(-n_windows // batch_size)
-    if isinstance(num_epochs, str):
-        wanted = min(max(MIN_FINETUNING, n_windows), MAX_FORECASTING)
-        num_epochs = max(1, round(wanted / steps_per_epoch))
-    return int(num_epochs), max(1, round(10 / steps_per_epoch))

@@ -7,20 +7,19 @@ import pytest
 import torch
 
 from simmtm_sk.training.settings import (
-    MAX_FINETUNING,
-    MIN_FINETUNING,
+    FINETUNING,
+    FORECASTING,
+    PRETRAINING,
     autocast_dtype,
     draw_seed,
-    finetuning_epochs,
-    forecasting_epochs,
+    epochs,
     learning_rate,
     resolve_device,
-    training_epochs,
 )
 
 
 def steps(n_rows, batch_size=32):
-    n_epochs, _ = training_epochs("auto", n_rows, batch_size)
+    n_epochs, _ = epochs("auto", n_rows, batch_size, PRETRAINING)
     return n_epochs, n_epochs * -(-n_rows // batch_size)
 
 
@@ -34,13 +33,13 @@ def test_automatic_epochs_are_sensible_for_small_and_large_data():
 
 
 def test_a_given_number_of_epochs_is_taken():
-    assert training_epochs(7, 1000, 32)[0] == 7
-    assert training_epochs(0, 10, 32)[0] == 0
-    assert type(training_epochs(torch.tensor(3).numpy()[()], 10, 32)[0]) is int
+    assert epochs(7, 1000, 32, PRETRAINING)[0] == 7
+    assert epochs(0, 10, 32, PRETRAINING)[0] == 0
+    assert type(epochs(torch.tensor(3).numpy()[()], 10, 32, PRETRAINING)[0]) is int
 
 
 def test_numpys_numbers_become_pythons():
-    n_epochs, every = training_epochs(np.int64(7), 1000, 32)
+    n_epochs, every = epochs(np.int64(7), 1000, 32, PRETRAINING)
     assert (n_epochs, type(n_epochs), type(every)) == (7, int, int)
     assert type(learning_rate(np.float64(0.5), 1, 10, 5)[0]) is float
 
@@ -69,7 +68,7 @@ def test_the_automatic_learning_rate_by_hand(n_epochs, n_rows, batch_size, share
 
 def test_small_data_are_not_evaluated_in_every_epoch():
     for n_rows in (1, 30, 64, 100, 320, 5000):
-        _, every = training_epochs("auto", n_rows, 32)
+        _, every = epochs("auto", n_rows, 32, PRETRAINING)
         batches = -(-n_rows // 32)
         assert every >= 1
         assert every == 1 or 5 <= every * batches <= 20
@@ -100,41 +99,41 @@ def test_precision():
 @pytest.mark.parametrize(
     ("n_rows", "batch_size", "n_steps"),
     [
-        (1, 32, MIN_FINETUNING),
-        (20, 32, MIN_FINETUNING),
+        (1, 32, FINETUNING.fewest),
+        (20, 32, FINETUNING.fewest),
         (64, 32, 128),  # twice as many steps as rows
         (100, 25, 200),
-        (5000, 50, MAX_FINETUNING),
+        (5000, 50, FINETUNING.most),
     ],
 )
 def test_automatic_epochs_of_fine_tuning_by_hand(n_rows, batch_size, n_steps):
-    n_epochs, every = finetuning_epochs("auto", n_rows, batch_size)
+    n_epochs, every = epochs("auto", n_rows, batch_size, FINETUNING)
     batches = -(-n_rows // batch_size)
     assert n_epochs * batches == n_steps
     assert every == max(1, round(10 / batches))
 
 
 def test_fine_tuning_sees_every_row_at_least_once():
-    assert finetuning_epochs("auto", 1_000_000, 32)[0] == 1
+    assert epochs("auto", 1_000_000, 32, FINETUNING)[0] == 1
 
 
 @pytest.mark.parametrize(
     ("n_windows", "batch_size", "n_steps"),
-    [(1, 128, MIN_FINETUNING), (1_500, 100, 1_500), (57_600, 128, 4 * 450), (10**6, 128, 7_813)],
+    [(1, 128, FINETUNING.fewest), (1_500, 100, 1_500), (57_600, 128, 4 * 450), (10**6, 128, 7_813)],
 )
 def test_automatic_epochs_of_forecasting_by_hand(n_windows, batch_size, n_steps):
-    n_epochs, every = forecasting_epochs("auto", n_windows, batch_size)
+    n_epochs, every = epochs("auto", n_windows, batch_size, FORECASTING)
     batches = -(-n_windows // batch_size)
     assert n_epochs * batches == n_steps
     assert every == max(1, round(10 / batches))
-    assert forecasting_epochs(7, n_windows, batch_size)[0] == 7
+    assert epochs(7, n_windows, batch_size, FORECASTING)[0] == 7
 
 
 def test_a_given_number_of_epochs_of_fine_tuning_is_taken():
-    n_epochs, every = finetuning_epochs(np.int64(7), 1000, 32)
+    n_epochs, every = epochs(np.int64(7), 1000, 32, FINETUNING)
     assert (n_epochs, every) == (7, 1)
     assert type(n_epochs) is type(every) is int
-    assert finetuning_epochs(7, 10, 32) == (7, 10)
+    assert epochs(7, 10, 32, FINETUNING) == (7, 10)
 
 
 def test_seeds_follow_from_the_random_state():
