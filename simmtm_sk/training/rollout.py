@@ -97,6 +97,8 @@ def missing_at_end(context: Tensor, most: int) -> Tensor:
     >>> missing_at_end(torch.tensor([[1.0, nan, 2.0], [1.0, nan, nan], [nan, nan, nan]]), 3)
     tensor([0, 2, 3])
     """
+    if not bool(context[:, -1:].isnan().any()):
+        return torch.zeros(len(context), dtype=torch.long, device=context.device)
     observed = ~context.flip(1)[:, :most].isnan()
     first = observed.to(torch.uint8).argmax(1)
     return torch.where(observed.any(1), first, most)
