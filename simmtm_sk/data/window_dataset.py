@@ -42,8 +42,8 @@ class WindowDataset:
     Parameters
     ----------
     values : ndarray or MappedPanel, shape (n_series, n_channels, length)
-        As `panel_values` returns it, NaN = missing. A `MappedPanel` is read batch by batch, an
-        array is moved to ``device`` once.
+        As `panel_values` returns it, NaN = missing. A `MappedPanel` is read batch by batch; an
+        array is moved to ``device`` once, and on the CPU looked at where it is.
     max_length : int or None, default=None
         Longest window; None never cuts.
     device : torch.device, default=cpu
@@ -99,10 +99,11 @@ class WindowDataset:
         if self._mapped is None:
             self._series = torch.as_tensor(self.series, device=self.device)
             self._start = torch.as_tensor(self.start, device=self.device)
+            array = np.ascontiguousarray(values)
+            # torch has no tensors that must not be written to, and warns
+            panel = torch.from_numpy(array if array.flags.writeable else array.copy())
             # views of every window there could be; indexing copies only those that are asked for
-            self._windows = torch.tensor(np.ascontiguousarray(values), device=self.device).unfold(
-                2, self.length, 1
-            )
+            self._windows = panel.to(self.device).unfold(2, self.length, 1)
 
     def __len__(self) -> int:
         return len(self.series)

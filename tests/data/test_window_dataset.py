@@ -219,3 +219,16 @@ def test_series_may_end_elsewhere_than_with_their_last_value():
     _, observed, within = rows.gather(torch.tensor([0]))
     assert observed[0, 0].tolist() == [True, False, False, False]
     assert within[0].tolist() == [True, True, True, False]
+
+
+def test_an_array_is_looked_at_where_it_is():
+    """On the CPU there is one copy of the data, the caller's; rows that are gathered are copies."""
+    values = np.arange(24.0).reshape(2, 1, 12)
+    rows = WindowDataset(values, 6)
+    first = rows.gather(torch.tensor([0]))[0]
+    values[0, 0, 0] = 7
+    assert rows.gather(torch.tensor([0]))[0][0, 0, 0] == 7
+    assert first[0, 0, 0] == 0
+    read_only = values.copy()
+    read_only.flags.writeable = False
+    assert WindowDataset(read_only, 6).gather(torch.tensor([0]))[0][0, 0, 0] == 7
