@@ -128,9 +128,39 @@ def test_windows_and_memory_maps(tmp_path):
 
 def test_resuming_on_the_gpu(tmp_path):
     settings = {"encoder": ENCODERS["conv"], "checkpoint_dir": tmp_path}
-    a, b = (small("cuda", **settings).fit(X) for _ in range(2))
-    np.testing.assert_array_equal(a.transform(X), b.transform(X))
-    assert a.history_ == b.history_
+    whole = small("cuda", encoder=ENCODERS["conv"]).fit(X)
+
+    small("cuda", **settings).set_callbacks(StopAtOnce()).fit(X)
+    assert len(list(tmp_path.glob("*.pt"))) == 1
+    resumed = small("cuda", **settings).fit(X)
+    np.testing.assert_array_equal(whole.transform(X), resumed.transform(X))
+
+
+class StopAtOnce:
+    """A callback that ends the training with the first evaluation."""
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        return context.task_name.startswith("epoch")
+
+
+def test_dropout_draws_from_the_generators_of_the_fit():
+    """Twice the same, whatever is drawn from torch's own in between, which stays as it is."""
+    encoder = PatchEncoder(patch_length=4, dropout=0.3, **TOKENS)
+    first = small("cuda", encoder=encoder).fit(X)
+    torch.rand(7, device="cuda")
+    before = torch.cuda.get_rng_state()
+    second = small("cuda", encoder=encoder).fit(X)
+    np.testing.assert_array_equal(first.transform(X), second.transform(X))
+    assert torch.equal(torch.cuda.get_rng_state(), before)
 
 
 LOAD = """

@@ -201,11 +201,11 @@ def masked_views(
 
 
 def _checked(drawn: Any, shape: torch.Size) -> Tensor:
-    found, kind = getattr(drawn, "shape", None), getattr(drawn, "dtype", type(drawn).__name__)
-    if found != shape or kind != torch.bool:
+    drawn_shape, kind = getattr(drawn, "shape", None), getattr(drawn, "dtype", type(drawn).__name__)
+    if drawn_shape != shape or kind != torch.bool:
         raise ValueError(
             f"masking must return a bool tensor of shape {tuple(shape)} (True = visible), "
-            f"got {kind} of shape {tuple(found or ())}."
+            f"got {kind} of shape {tuple(drawn_shape or ())}."
         )
     mask: Tensor = drawn
     return mask

@@ -22,7 +22,7 @@ MICRO_BATCH = 1 << 19  # numbers in a layer of one micro-batch: 2 MB, which stay
 KEPT = 1 << 23  # numbers in a layer of a step: above, backward encodes micro-batches again
 
 Results = tuple[Tensor, ...]
-Run = Callable[[slice], Results]
+Computation = Callable[[slice], Results]
 Mapped = Callable[..., Iterator[Any]]
 A = TypeVar("A")
 B = TypeVar("B")
@@ -63,8 +63,10 @@ def in_threads(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B
     return map(function, arguments) if threads is None else threads.map(function, arguments)
 
 
-def in_micro_batches(run: Run, n_rows: int, layer_size: int, module: nn.Module) -> Results:
-    """Return what ``run`` makes of all rows, in micro-batches of `MICRO_BATCH` numbers a layer.
+def in_micro_batches(
+    compute: Computation, n_rows: int, layer_size: int, module: nn.Module
+) -> Results:
+    """Return what ``compute`` makes of all rows, in micro-batches of `MICRO_BATCH` numbers a layer.
 
     The micro-batches follow from the sizes alone, and their gradients are summed in order: whether
     one thread computes all of them or several share them, the result has the same bits. A step of
@@ -74,14 +76,14 @@ def in_micro_batches(run: Run, n_rows: int, layer_size: int, module: nn.Module) 
 
     Parameters
     ----------
-    run : callable
-        ``run(rows)`` returns tensors of shape (n, ...) for the n rows of a slice, and depends on
+    compute : callable
+        ``compute(rows)`` returns tensors (n, ...) for the n rows of a slice, and depends on
         tensors that require gradients only through parameters of ``module``.
     n_rows : int
     layer_size : int
         Numbers in a layer's output for all rows.
     module : nn.Module
-        What ``run`` computes with. Rows must not see each other but in batch normalisation, with
+        What ``compute`` uses. Rows must not see each other but in batch normalisation, with
         which all rows are one micro-batch. Nothing but torch's dropout modules, and those of its
         modules that have a ``dropout``, may be random; with them, micro-batches take turns, each
         with a seed.
@@ -95,20 +97,20 @@ def in_micro_batches(run: Run, n_rows: int, layer_size: int, module: nn.Module) 
     n_micro_batches = 1 if whole else _number_of_micro_batches(layer_size, device)
     edges = [n_rows * i // n_micro_batches for i in range(n_micro_batches + 1)]
     slices = [slice(*edge) for edge in pairwise(edges) if edge[0] < edge[1]]
-    run = _in_callers_autocast(run, device)
+    compute = _in_callers_autocast(compute, device)
     mapped: Mapped = in_threads if device == "cpu" else map
     if module.training and any(drops(m) for m in module.modules()):
-        run, mapped = _seeded(run, slices, module), map
+        compute, mapped = _seeded(compute, slices, module), map
     keep = torch.is_grad_enabled() and (whole or layer_size <= KEPT)
 
     def forward(rows: slice) -> Results:
         with torch.set_grad_enabled(keep):  # a state of the thread
-            return run(rows)
+            return compute(rows)
 
     if not torch.is_grad_enabled():
         return _joined(mapped(forward, slices))
     parameters = [p for p in module.parameters() if p.requires_grad]
-    results: Results = _MicroBatches.apply(forward, run, slices, mapped, *parameters)  # type: ignore[no-untyped-call]
+    results: Results = _MicroBatches.apply(forward, compute, slices, mapped, *parameters)  # type: ignore[no-untyped-call]
     return results
 
 
@@ -141,11 +143,16 @@ class _MicroBatches(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, forward: Run, run: Run, slices: list[slice], mapped: Mapped, *parameters: Tensor
+        ctx: Any,
+        forward: Computation,
+        compute: Computation,
+        slices: list[slice],
+        mapped: Mapped,
+        *parameters: Tensor,
     ) -> Results:
         micro_batches = list(mapped(forward, slices))
         ctx.graphs = micro_batches if micro_batches[0][0].requires_grad else None
-        ctx.run, ctx.slices, ctx.mapped = run, slices, mapped
+        ctx.compute, ctx.slices, ctx.mapped = compute, slices, mapped
         ctx.save_for_backward(*parameters)  # so that a change in between is noticed
         return _joined(
             tuple(result.detach() for result in micro_batch) for micro_batch in micro_batches
@@ -159,17 +166,17 @@ class _MicroBatches(torch.autograd.Function):
         def backward(i: int) -> tuple[Tensor | None, ...]:
             rows = ctx.slices[i]
             with torch.enable_grad():
-                results = ctx.run(rows) if ctx.graphs is None else ctx.graphs[i]
-            found: tuple[Tensor | None, ...] = torch.autograd.grad(
+                results = ctx.compute(rows) if ctx.graphs is None else ctx.graphs[i]
+            of_micro_batch: tuple[Tensor | None, ...] = torch.autograd.grad(
                 results, parameters, [g[rows] for g in gradients], allow_unused=True
             )
-            return found
+            return of_micro_batch
 
         total: list[Tensor | None] = [None] * len(parameters)
         for micro_batch in ctx.mapped(backward, range(len(ctx.slices))):
             total = [
-                one if so_far is None else so_far if one is None else so_far + one
-                for so_far, one in zip(total, micro_batch, strict=True)
+                part if so_far is None else so_far if part is None else so_far + part
+                for so_far, part in zip(total, micro_batch, strict=True)
             ]
         ctx.graphs = None
         return None, None, None, None, *total
@@ -179,18 +186,18 @@ def _joined(micro_batches: Iterable[Results]) -> Results:
     return tuple(map(torch.cat, zip(*micro_batches, strict=True)))
 
 
-def _in_callers_autocast(run: Run, device: str) -> Run:
+def _in_callers_autocast(compute: Computation, device: str) -> Computation:
     """Autocast in every thread, and in backward, without a cache of cast weights that ties them."""
     enabled, dtype = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
 
     def autocast(rows: slice) -> Results:
         with torch.autocast(device, dtype, enabled, cache_enabled=False):
-            return run(rows)
+            return compute(rows)
 
     return autocast
 
 
-def _seeded(run: Run, slices: list[slice], module: nn.Module) -> Run:
+def _seeded(compute: Computation, slices: list[slice], module: nn.Module) -> Computation:
     """Give every micro-batch its own random numbers, the same ones when it is computed again."""
     seeds = drawn_seeds(len(slices))
     seed_of = {rows.start: seed for rows, seed in zip(slices, seeds, strict=True)}
@@ -201,8 +208,8 @@ def _seeded(run: Run, slices: list[slice], module: nn.Module) -> Run:
         if is_compiled:  # draws from torch's generators
             with torch.random.fork_rng():
                 torch.manual_seed(seed)
-                return run(rows)
+                return compute(rows)
         with own_randomness(seed), own_dropout(module):
-            return run(rows)
+            return compute(rows)
 
     return seeded

@@ -22,6 +22,8 @@ BLOCK = 1 << 22  # similarities that are held together, 16 MB in single precisio
 def cosine_similarity_matrix(series: Tensor) -> Tensor:
     """Cosine similarity of every pair of rows (section 3.1, series-wise similarity learning).
 
+    The definition, for tests and for objectives of your own: training never holds the matrix.
+
     Parameters
     ----------
     series : Tensor, shape (D, p)
@@ -46,7 +48,8 @@ def neighbor_weights(series: Tensor, n_series: int, temperature: float) -> Tenso
     """Weights with which all other rows rebuild each original: a softmax over similarities.
 
     Only the rows of the originals are computed: nothing else is aggregated (section 3.1,
-    point-wise aggregation).
+    point-wise aggregation). The definition, for tests and for objectives of your own:
+    `aggregate_neighbors` never holds the weights.
 
     Parameters
     ----------

@@ -19,17 +19,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class _Generators:
-    """One generator for each kind of device, all with the same seed."""
+    """One generator for each device, all with the same seed."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._by_device: dict[str, torch.Generator] = {}
+        self._by_device: dict[torch.device, torch.Generator] = {}
 
     def on(self, device: torch.device | str) -> torch.Generator:
         device = torch.device(device)
-        if device.type not in self._by_device:
-            self._by_device[device.type] = torch.Generator(device).manual_seed(self._seed)
-        return self._by_device[device.type]
+        if device not in self._by_device:
+            self._by_device[device] = torch.Generator(device).manual_seed(self._seed)
+        return self._by_device[device]
 
 
 _REDIRECTED: WeakSet[nn.Module] = WeakSet()  # by an `own_dropout` that is at work

@@ -259,7 +259,7 @@ def _run_epoch(
     model.train()
     generator = torch.Generator(device).manual_seed(plan.seed + progress.epoch)
     order = torch.randperm(n_rows, generator=generator, device=device)
-    # even parts instead of a small last batch: neighbours are what the objective lives on
+    # batches of even size instead of a small last one: neighbours are what the objective lives on
     batches = order.tensor_split(-(-n_rows // plan.batch_size))
     first, n_steps = progress.epoch * len(batches), plan.n_epochs * len(batches)
     rates = [plan.learning_rate(first + i, n_steps) for i in range(len(batches))]

@@ -116,3 +116,24 @@ def test_an_error_in_forward_leaves_nothing_behind():
         before = torch.get_rng_state()
         torch.rand(1)
         assert not torch.equal(torch.get_rng_state(), before)  # not redirected
+
+
+@pytest.mark.parametrize("p", [0.0, 0.4])
+def test_dropout_as_gpus_compute_it(p):
+    """Whole in one operation: a share p is dropped, the rest made larger, in backward as well."""
+    x = torch.ones(200, 100, requires_grad=True)
+
+    def dropped(train):
+        with own_randomness(2), redirected():
+            result, kept = torch.native_dropout(x, p, train)
+            (gradient,) = torch.autograd.grad(result.sum(), [x])
+        return result, kept, gradient
+
+    before = torch.get_rng_state()
+    result, kept, gradient = dropped(True)
+    assert torch.equal(result, kept / (1 - p))
+    torch.testing.assert_close(gradient, result)
+    assert kept.float().mean().item() == pytest.approx(1 - p, abs=0.01)
+    assert torch.equal(dropped(True)[0], result)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(dropped(False)[0], x)
