@@ -7,7 +7,9 @@ import numpy as np
 import torch
 
 from simmtm_sk import ConvEncoder, SimMTMTransformer
+from simmtm_sk.data import WindowDataset
 from simmtm_sk.embedding import Pooling
+from simmtm_sk.nn.contracts import takes_channels_apart
 from simmtm_sk.training.monitor import Monitor
 
 X = np.random.default_rng(0).normal(size=(16, 2, 20)).cumsum(2)
@@ -27,9 +29,20 @@ def small(**params):
     return SimMTMTransformer(**{**given, **params})
 
 
+def rows_of(estimator, values):
+    """What the network sees: windows of the series, or of their channels."""
+    apart = estimator.encoder is not None and takes_channels_apart(estimator.encoder)
+    by_row = values.reshape(-1, 1, values.shape[2]) if apart else values
+    return WindowDataset(by_row, estimator.max_length)
+
+
 def fixed(estimator, values):
     """The features of series that training does not change, as fine-tuning takes them."""
-    return estimator._features(values, torch.float32).fixed.clone()
+    pooling = Pooling.of(estimator.pooling, estimator.layers)
+    features = estimator.embedding_.features(
+        estimator.network_, values, rows_of(estimator, values), pooling, torch.float32
+    )
+    return features.fixed.clone()
 
 
 def statistics_of(estimator):

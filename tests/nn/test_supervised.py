@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder, SimMTMTransformer
+from simmtm_sk.nn.contracts import takes_channels_apart
 from simmtm_sk.nn.supervised import Supervised
-from tests.small import fixed, statistics_of
+from tests.small import fixed, rows_of, statistics_of
 
 TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
 ENCODERS = {
@@ -43,7 +44,7 @@ def supervised(transformer, center, std, dropout=0.0, n_outputs=N_OUTPUTS):
     return Supervised(
         transformer.network_,
         *statistics_of(transformer),
-        2 if transformer._any_channels() else 1,
+        2 if takes_channels_apart(transformer.encoder) else 1,
         center,
         std,
         n_outputs,
@@ -53,7 +54,7 @@ def supervised(transformer, center, std, dropout=0.0, n_outputs=N_OUTPUTS):
 
 def batch_of(transformer, values):
     """All rows, whose they are, and the features that do not come from the network."""
-    rows = transformer._rows(values, torch.device("cpu"))
+    rows = rows_of(transformer, values)
     extra = fixed(transformer, values)
     return *rows.gather(torch.arange(len(rows))), torch.as_tensor(rows.series), extra
 
