@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 
 Names: TypeAlias = list[str | int | float]
 
 
-def column_names(columns: pd.Index) -> Names:
+def column_names(columns: Iterable[Any]) -> Names:
     """Return labels of columns as JSON can hold them."""
     plain = [label.item() if isinstance(label, np.generic) else label for label in columns]
     return [label if isinstance(label, str | int | float) else str(label) for label in plain]

@@ -23,8 +23,9 @@ def is_nested(X: object) -> bool:
         return X.dtype == object and _is_series(X)
     if not isinstance(X, pd.DataFrame) or not X.size:
         return False
-    objects = [column for _, column in X.items() if column.dtype == object]
-    return any(map(_is_series, objects))
+    if np.dtype(object) not in X.dtypes.to_numpy():
+        return False
+    return any(_is_series(column) for _, column in X.items() if column.dtype == object)
 
 
 def _is_series(column: pd.Series) -> bool:
@@ -74,14 +75,14 @@ def _instances(index: pd.MultiIndex) -> tuple[pd.Index, NDArray[np.int64], NDArr
 
 def from_list(frames: Sequence[Frame]) -> Floats:
     """Read frames, each the time points of one series; channels in the order of the first."""
-    first = frames[0]
-    names = column_names(first.columns) if isinstance(first, pd.DataFrame) else []
+    columns = frames[0].columns.tolist() if isinstance(frames[0], pd.DataFrame) else []
     blocks = []
     for i, x in enumerate(frames):
         block = _block(x, f"series {i} of X")
-        if isinstance(x, pd.DataFrame) and are_names(names) and are_names(column_names(x.columns)):
-            order = channel_order(column_names(x.columns), names, f"series {i} of X")
-            block = block if order is None else block[:, order]
+        if isinstance(x, pd.DataFrame) and x.columns.tolist() != columns:
+            own, wanted = column_names(x.columns), column_names(columns)
+            if are_names(own) and are_names(wanted):
+                block = block[:, channel_order(own, wanted, f"series {i} of X") or slice(None)]
         blocks.append(block)
     return _stacked(blocks, [x.index for x in frames])
 
@@ -136,7 +137,14 @@ def _stacked(blocks: Sequence[Floats], indexes: Sequence[pd.Index]) -> Floats:
         raise ValueError(
             f"all series must have the same channels; got series with {numbers} channels."
         )
-    series = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
+    lengths = [len(block) for block in blocks]
+    if all(type(index) is pd.RangeIndex and index.step == 1 for index in indexes):
+        dtype = np.result_type(*blocks)
+        panel = np.full((len(blocks), numbers[0], max(lengths)), np.nan, dtype)
+        for row, block in zip(panel, blocks, strict=True):  # nothing to sort, no gaps
+            row[:, : len(block)] = block.T
+        return panel
+    series = np.repeat(np.arange(len(blocks)), lengths)
     return _placed(np.concatenate(blocks), _joined(indexes), series, n_series=len(blocks))
 
 
@@ -149,36 +157,37 @@ def from_cells(X: Frame) -> Floats:
     blocks, indexes = [], []
     for label, *cells in frame.itertuples(name=None):
         where = [f"the cell of X in row {label!r}, column {name!r}" for name in frame.columns]
-        block, index = _row([_cell(*given) for given in zip(cells, where, strict=True)], where)
+        block, index = _row([*map(_cell, cells, where)], where)
         blocks.append(block)
         indexes.append(index)
     return _stacked(blocks, indexes)
 
 
-def _cell(cell: Any, where: str) -> pd.Series[float]:
+def _cell(cell: Any, where: str) -> tuple[Floats, pd.Index]:
+    """Return the values and the time points of a channel of a series."""
     if isinstance(cell, pd.Series):
-        return pd.Series(as_float(cell, where), cell.index)
+        return as_float(cell.to_numpy(), where), cell.index
     if isinstance(cell, list | tuple | np.ndarray):
         values = as_float(cell if isinstance(cell, np.ndarray) else objects(cell), where)
         if values.ndim == 1:
-            return pd.Series(values)
+            return values, pd.RangeIndex(len(values))
     elif pd.isna(cell):  # the channel has nothing
-        return pd.Series(dtype=np.float64)
+        return np.empty(0), pd.RangeIndex(0)
     raise TypeError(
         f"{where} holds {cell!r}; cells must be series of one channel: a pandas Series, an array "
         "or a list of numbers."
     )
 
 
-def _row(cells: Sequence[pd.Series[float]], where: Sequence[str]) -> tuple[Floats, pd.Index]:
+def _row(cells: Sequence[tuple[Floats, pd.Index]], where: Sequence[str]) -> tuple[Floats, pd.Index]:
     """Return one series as (length, n_channels), and its time points: those of any channel."""
-    longest = max(cells, key=len)
-    if all(cell.index is longest.index or cell.index.equals(longest.index) for cell in cells):
-        return np.stack([cell.to_numpy() for cell in cells], axis=1), longest.index
-    for cell, name in zip(cells, where, strict=True):
-        if not cell.index.is_unique:
+    first = cells[0][1]
+    if all(index is first or index.equals(first) for _, index in cells):
+        return np.stack([values for values, _ in cells], axis=1), first
+    for (_, index), name in zip(cells, where, strict=True):
+        if not index.is_unique:
             raise ValueError(f"{name} has a time point twice.")
-    held = {i: cell for i, cell in enumerate(cells) if len(cell)}
+    held = {i: pd.Series(*cell) for i, cell in enumerate(cells) if len(cell[1])}
     joined = pd.concat(held, axis=1).reindex(columns=range(len(cells)))
     return joined.to_numpy(), joined.index
 

@@ -79,8 +79,9 @@ def frame_values(frame: pd.DataFrame, name: str = "X") -> Floats:
     array([[1. , 1.5],
            [nan, 2.5]])
     """
-    if is_plain(frame):
-        return as_float(frame.to_numpy(), name)
+    values = frame.to_numpy()
+    if values.dtype.kind in "biuf":
+        return as_float(values, name)
     columns = []
     for label, column in frame.items():
         try:
