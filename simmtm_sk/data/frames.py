@@ -99,7 +99,7 @@ def _joined(indexes: Sequence[pd.Index]) -> pd.Index:
         return numbers
     kinds = {_kind(index): i for i, index in reversed([*enumerate(indexes)])}
     if len(kinds) > 1:
-        given = " and ".join(f"{kind} (series {i})" for kind, i in kinds.items())
+        given = " and ".join(f"{kind} (series {i})" for kind, i in reversed(kinds.items()))
         raise TypeError(f"the series of X have different kinds of time index: {given}.")
     joined: pd.Index = indexes[0].append(list(indexes[1:]))
     return joined

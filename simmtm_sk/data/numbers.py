@@ -80,7 +80,10 @@ def frame_values(frame: pd.DataFrame, name: str = "X") -> Floats:
            [nan, 2.5]])
     """
     values = frame.to_numpy()
-    if values.dtype.kind in "biuf":
+    # what pandas hands out as it is, hence read-only, are columns of one of numpy's types; to look
+    # at the types of columns would take longer than all the rest, for every frame of a list
+    at_once = frame.shape[1] > 1 and not values.flags.writeable and values.dtype.kind in "biuf"
+    if at_once or is_plain(frame):
         return as_float(values, name)
     columns = []
     for label, column in frame.items():

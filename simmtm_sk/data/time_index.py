@@ -94,6 +94,8 @@ def places(times: pd.Index, series: Ints, codes: Index | None = None) -> Places:
 
 def as_time(index: pd.Index) -> pd.Index:
     """Return an index of dates, periods, spans of time or numbers as pandas' own; refuse others."""
+    if not len(index):
+        return pd.Index([], dtype=np.int64)
     if isinstance(index, pd.CategoricalIndex):
         index = index.astype(index.categories.dtype)
     if isinstance(index, pd.PeriodIndex) or index.dtype.kind in "iuf":

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from tests.reliability import artifact_fuzz, damage, endurance, kills
+from tests.reliability import artifact_fuzz, damage, dirty_inputs, endurance, kills
 from tests.reliability.outcome import Outcome
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -41,6 +41,7 @@ def damaged_artifacts(n):
 # the longest first, so that the cores end together
 PARTS = {
     damaged_artifacts: 20_000,
+    dirty_inputs.main: 10_000,
     kills.kills_while_fitting: 64,
     endurance.fits_one_after_another: 200,
     endurance.fits_at_once: 24,
