@@ -663,9 +663,9 @@ class SimMTMTransformer(
         }
         if hasattr(self, "feature_names_in_"):
             state["feature_names_in_"] = list(self.feature_names_in_)
-        tensors = {f"network.{name}": w for name, w in self.network_.state_dict().items()}
-        tensors |= {f"embedding.{name}": w for name, w in self.embedding_.state_dict().items()}
-        return state, tensors
+        embedding = self.embedding_.state_dict()
+        tensors = {f"embedding.{name}": weight for name, weight in embedding.items()}
+        return state, {**self.network_.state_dict(), **tensors}
 
     def _restore_state(self, state: StateReader, tensors: TensorReader) -> None:
         self._pooling()  # checks it
@@ -678,8 +678,8 @@ class SimMTMTransformer(
         if "feature_names_in_" in state:
             names = state.items("feature_names_in_", str, int, float, length=self.n_features_in_)
             self.feature_names_in_ = np.asarray(names, dtype=object)
-        self.network_ = self._restored_network(tensors.under("network."))
         self.embedding_ = self._restored_embedding(tensors.under("embedding."))
+        self.network_ = self._restored_network(tensors)
         self._is_fitted = True
 
     def _restored_network(self, tensors: TensorReader) -> SimMTM:

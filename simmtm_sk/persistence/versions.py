@@ -9,18 +9,17 @@ import torch
 from torch import Tensor
 
 # Version 1 had other names for the statistics of instances and for standard deviations, and the
-# filters in the network of a transformer, whose tensors had no prefix.
-_ROLE = r"(?:(?:fitted|frozen|pretrained)\.)?"
+# filters and the weights of the losses in the network of a transformer.
+_ROLE = r"^((?:(?:fitted|frozen|pretrained)\.)?)"
 _RENAMED_SINCE_1 = [
-    (r"^(" + _ROLE + r")filters\.", r"\1embedding.blocks.filters."),
-    (r"^(" + _ROLE + r")(backbone|projector|decoder|loss_weights|level)\.", r"\1network.\2."),
-    (r"network\.backbone\.level\.", "network.backbone.stats_embedding."),
-    (r"network\.loss_weights\.", "network.objective.loss_weights."),
-    (r"network\.level\.", "network.stats_scaler."),
+    (_ROLE + r"filters\.", r"\1embedding.blocks.filters."),
+    (_ROLE + r"backbone\.level\.", r"\1backbone.stats_embedding."),
+    (_ROLE + r"loss_weights\.", r"\1objective.loss_weights."),
+    (_ROLE + r"level\.", r"\1stats_scaler."),
     (r"^spread$", "series_std"),
     (r"\.spread$", ".std"),
 ]
-_CENTER = "network.stats_scaler.center"
+_CENTER = "stats_scaler.center"
 
 
 def upgraded_tensors(tensors: dict[str, Tensor], format_version: int) -> dict[str, Tensor]:
