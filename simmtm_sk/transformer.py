@@ -423,7 +423,7 @@ class SimMTMTransformer(
         index = instance_index(X)
         if index is None:
             return embedding
-        return pd.DataFrame(embedding, index=index, columns=self.get_feature_names_out())
+        return pd.DataFrame(embedding, index=index, columns=_numbered(embedding.shape[1]))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Return the columns of the frames that `transform` returns: numbered.
@@ -438,8 +438,7 @@ class SimMTMTransformer(
         ndarray of str
             "simmtmtransformer0", "simmtmtransformer1", ...; what they are says `feature_names`.
         """
-        names = [f"simmtmtransformer{i}" for i in range(len(self.feature_names()))]
-        return np.asarray(names, dtype=object)
+        return _numbered(len(self.feature_names()))
 
     def feature_names(self) -> list[str]:
         """Return what the features of `transform` are, in their order.
@@ -750,3 +749,7 @@ def _load_weights(network: SimMTM, last: SimMTM) -> None:
 
 def _dtype(values: Panel) -> torch.dtype:
     return torch.float32 if values.dtype == np.float32 else torch.float64
+
+
+def _numbered(n_features: int) -> NDArray[Any]:
+    return np.asarray([f"simmtmtransformer{i}" for i in range(n_features)], dtype=object)

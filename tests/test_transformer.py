@@ -379,6 +379,8 @@ def test_other_channels_where_the_encoder_allows_them(fitted):
         for i, same in enumerate((0, 1, 0)):
             got = of_channel(fitted[name], more, i, 3)
             np.testing.assert_allclose(got, of_channel(fitted[name], both, same), **CLOSE)
+        framed = fitted[name].transform([pd.DataFrame(x.T) for x in three])
+        np.testing.assert_array_equal(framed, more)
         assert fitted[name].reconstruct(three).shape == three.shape
         assert fitted[name].similarity(three).shape == (7, 7)
 

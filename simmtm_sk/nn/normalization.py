@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 _LOWEST_SCALE = 1e-12  # what a series without any variation counts as, in units of the usual one
+_FARTHEST = 1e15  # from the usual, in units of it; beyond, double precision ends
 _LOWEST_STD = 0.05  # of a level over the series, in units of their own scale
 
 
@@ -289,7 +290,7 @@ class InstanceStatsScaler(nn.Module):
             x.repeat_interleave(repeats) for x in (self.origin, self.unit, self.std.isinf())
         )
         around = (self._without_infinity(stats, repeats) - origin) / unit
-        return around.masked_fill(noise, 0).nan_to_num(0.0)
+        return around.masked_fill(noise, 0).nan_to_num(0.0).clamp(-_FARTHEST, _FARTHEST)
 
     def forward(self, stats: Tensor) -> Tensor:
         """Standardise, clipped at five standard deviations; unknown statistics become zero."""

@@ -263,6 +263,8 @@ def test_relative_statistics():
     scaler = InstanceStatsScaler(1).fit(train)
     new = torch.tensor([[7.0, 2.0], [torch.nan, torch.nan]], dtype=torch.float64)
     np.testing.assert_allclose(scaler.relative(new), [[4 / np.exp(0.7), 0], [0, 0]])
+    far = torch.tensor([[1e60, 0.7]], dtype=torch.float64)  # finite in single precision, too
+    assert scaler.relative(far).tolist() == [[1e15, 0]]
     pair = torch.tensor([[7.0, 1.0, 2.0, 2.0]], dtype=torch.float64)  # of two channels
     np.testing.assert_allclose(scaler.relative(pair), [[4 / np.exp(0.7), -2 / np.exp(0.7), 0, 0]])
 
