@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import zoneinfo
 from datetime import time as clock
@@ -111,11 +112,15 @@ def decoded_zone(name: Any) -> Any:
     """
     if name is None:
         return None
-    if not isinstance(name, str) or not (
-        _FIXED_ZONE.fullmatch(name) or name in zoneinfo.available_timezones()
-    ):
+    if not isinstance(name, str) or not (_FIXED_ZONE.fullmatch(name) or name in _time_zones()):
         raise ValueError(f"there is no time zone {name!r}.")
     return pd.Timestamp(0, tz=name).tz
+
+
+@functools.cache
+def _time_zones() -> set[str]:
+    """Return the names that there are, which takes a walk through their files."""
+    return zoneinfo.available_timezones()
 
 
 def _is_alias(freq: Any) -> bool:

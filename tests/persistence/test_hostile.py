@@ -332,6 +332,31 @@ def test_frequencies_are_names(hourly, freq):
     refused(hourly)
 
 
+@pytest.mark.parametrize(
+    ("kind", "n", "params"),
+    [
+        ("DateOffset", 1, {"years": 10**9}),
+        ("DateOffset", 10**18, {"months": 1}),
+        ("CustomBusinessDay", 10**9, {"weekmask": "0000000"}),
+        ("CustomBusinessDay", 1, {"weekmask": "x" * 10**5}),
+        ("CustomBusinessDay", 1, {"holidays": [10**400]}),
+        ("BusinessHour", 1, {"start": "25:99"}),
+        ("FY5253", 1, {"weekday": 10**9, "startingMonth": -3, "variation": "eval"}),
+        ("Easter", 10**12, {}),
+        ("__class__", 1, {}),
+        ("to_offset", 1, {}),
+    ],
+)
+def test_frequencies_with_parameters(hourly, kind, n, params):
+    """Refused, or a frequency that pandas knows; nothing is counted at it while loading."""
+    freq = {"class": kind, "n": n, "normalize": False, "params": params}
+    edit(hourly, lambda c: c["state"]["y"]["times"][0].update(freq=freq))
+    outcome, seconds, megabytes = cost(hourly)
+    assert isinstance(outcome, ArtifactError | SimMTMForecaster)
+    assert seconds < 2
+    assert megabytes < 200
+
+
 @pytest.mark.parametrize("fh", [{"relative": []}, {"relative": ["1"]}, {"relative": [1.5]}, {}, 3])
 def test_horizons(hourly, fh):
     edit(hourly, lambda c: c["state"].update(fh=fh))
