@@ -195,14 +195,14 @@ class Embedding(nn.Module):
         def of_rows(
             network: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None
         ) -> tuple[Tensor, ...]:
-            def of_micro_batch(part: NormalizedRows) -> tuple[Tensor, ...]:
-                learned = part.values.new_empty(len(part), 0, dtype=network.dtype)
+            def of_micro_batch(batch: NormalizedRows) -> tuple[Tensor, ...]:
+                learned = batch.values.new_empty(len(batch), 0, dtype=network.dtype)
                 if pooling.statistics:
-                    learned = network.pooled_layers(part, pooling.statistics, pooling.all_layers)
+                    learned = network.pooled_layers(batch, pooling.statistics, pooling.all_layers)
                 if not blocks:
                     return (learned,)
-                usual = _usual(network, part)
-                return (learned, *(block(usual, part.within) for block in blocks))
+                usual = _usual(network, batch)
+                return (learned, *(block(usual, batch.within) for block in blocks))
 
             return network.by_micro_batches(of_micro_batch, *without_gaps(x, observed, within))
 

@@ -61,11 +61,11 @@ def panel_instance_stats(values: Panel) -> Tensor:
     """Return `instance_stats` of whole series: (n_series, 2 * n_channels)."""
     n_series, n_channels, length = values.shape
     # results that are kept one by one between large temporaries would fragment the memory
-    found = np.empty((n_series, 2 * n_channels), values.dtype)
+    stats = np.empty((n_series, 2 * n_channels), values.dtype)
     for part in chunks(n_series, n_channels * length):
         chunk = torch.from_numpy(values[part].copy())
-        found[part] = instance_stats(chunk, ~chunk.isnan())
-    return torch.from_numpy(found)
+        stats[part] = instance_stats(chunk, ~chunk.isnan())
+    return torch.from_numpy(stats)
 
 
 def missing_shares(values: Panel) -> Tensor:

@@ -61,15 +61,15 @@ class FilterBank(nn.Module):
         shift = torch.arange(N_FILTERS, device=values.device)[:, None] * _GOLDEN % 1
         quantile = (torch.arange(N_THRESHOLDS, device=values.device) + shift) / N_THRESHOLDS
         rank = (quantile * len(points)).long()
-        found = values.new_empty(N_FILTERS, len(points))
+        sampled = values.new_empty(N_FILTERS, len(points))
         for i in range(len(self.weight)):
             for start in range(0, len(values), _ROWS):
                 chosen = (row >= start) & (row < start + _ROWS)
                 responses = self.responses(values[start : start + _ROWS], i)
-                found[:, chosen] = responses[row[chosen] - start, :, place[chosen]].T
+                sampled[:, chosen] = responses[row[chosen] - start, :, place[chosen]].T
             # a little above a value that was seen, which may be one that is seen all the time:
             # then rounding must not decide
-            self.threshold[i] = found.sort().values.gather(1, rank) + _NUDGE
+            self.threshold[i] = sampled.sort().values.gather(1, rank) + _NUDGE
 
     def forward(self, values: Tensor, within: Tensor | None) -> Tensor:
         """Return the shares: (n_rows, n_features).
@@ -86,10 +86,12 @@ class FilterBank(nn.Module):
         # results kept one by one between large temporaries would fragment the memory
         shares = values.new_empty(len(values), len(self.weight), N_THRESHOLDS, N_FILTERS)
         for i, thresholds in enumerate(self.threshold.to(values)):
-            found = self.responses(values, i)
-            above = torch.empty_like(found)
+            responses = self.responses(values, i)
+            above = torch.empty_like(responses)
             for j in range(N_THRESHOLDS):
-                torch.gt(found, thresholds[:, j, None], out=above)  # 0 and 1, without a pass more
+                torch.gt(
+                    responses, thresholds[:, j, None], out=above
+                )  # 0 and 1, without a pass more
                 if inside is not None:
                     above *= inside
                 shares[:, i, j] = above.sum(-1) / count

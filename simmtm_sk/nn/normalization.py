@@ -261,10 +261,10 @@ class InstanceStatsScaler(nn.Module):
         n_channels = stats.shape[1] // 2
         share = torch.zeros(n_channels) if missing is None else missing
         # a level that barely counts here may barely not have counted there
-        found = InstanceStatsScaler(n_channels).fit(stats, share.clamp(min=3 * _LOWEST_STD))
-        varying = found.std.isfinite()
-        elsewhere = (found.center - self.center).abs() > 1.5 * self.std
-        finer = found.std < self.std / 3
+        given = InstanceStatsScaler(n_channels).fit(stats, share.clamp(min=3 * _LOWEST_STD))
+        varying = given.std.isfinite()
+        elsewhere = (given.center - self.center).abs() > 1.5 * self.std
+        finer = given.std < self.std / 3
         return bool((varying & (elsewhere | finer)).any())
 
     def amplitudes(self, stats: Tensor) -> Tensor:
