@@ -430,8 +430,8 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         return horizon
 
     def _device(self) -> torch.device:
-        given = getattr(self.transformer, "estimator", self.transformer)
-        return resolve_device(getattr(given, "device", "auto"))
+        given = self._given()
+        return resolve_device("auto" if given is None else given.device)
 
     @followed
     @torch_as_it_starts()

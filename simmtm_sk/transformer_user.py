@@ -102,6 +102,13 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
         check_series(given, values, reset=False)  # its channels
         return given
 
+    def _given(self) -> SimMTMTransformer | None:
+        """Return the transformer that was given as an object; None for a path, or for none."""
+        given = self.transformer
+        if isinstance(given, FrozenEstimator):
+            given = given.estimator
+        return given if isinstance(given, SimMTMTransformer) else None
+
     def _frozen(self) -> SimMTMTransformer:
         """Return the fitted transformer that is to be taken as it is."""
         if isinstance(self.transformer, FrozenEstimator):
@@ -173,8 +180,8 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
 
     def _checkpoint_dir(self) -> Path | None:
         """Return where fine-tuning leaves its checkpoints: where pre-training does."""
-        given = getattr(self.transformer, "estimator", self.transformer)
-        folder = getattr(given, "checkpoint_dir", None)
+        given = self._given()
+        folder = None if given is None else given.checkpoint_dir
         return None if folder is None else Path(folder)
 
     def _plan(self, epochs: tuple[int, int], seed: int) -> Plan:
@@ -209,8 +216,7 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
 
     def _restore_transformers(self, state: StateReader, tensors: TensorReader) -> None:
         """Undo `_transformers_state`."""
-        given = getattr(self.transformer, "estimator", self.transformer)
-        template = given if isinstance(given, SimMTMTransformer) else None
+        template = self._given()
 
         def restored(role: str) -> SimMTMTransformer:
             saved = state.inner(role)
