@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from threadpoolctl import OpenBLASController, threadpool_limits
+from threadpoolctl import OpenBLASController, get_cached_controller
 
 _lock = threading.Lock()
 _inside = 0  # calls at work, in all threads
@@ -34,7 +34,7 @@ def one_thread() -> Iterator[None]:
     with _lock:
         if _inside == 0:
             with _control():
-                _limits = threadpool_limits(1, user_api="blas")
+                _limits = get_cached_controller().limit(limits=1, user_api="blas")
         _inside += 1
     try:
         yield

@@ -22,6 +22,7 @@ HEADS = ("auto", "ridge", "logistic", "spread")
 FEWEST_PER_CLASS = 3  # labels; with fewer, one that is left out takes along too much of its class
 USUAL_PENALTY = 0.1  # of the ridge, where no left-out series can tell
 STRENGTH = 100.0  # C of the logistic regression, for features of mean squared length one
+FEWEST_UNLABELLED = 50  # of fewer, neighbours are too far apart to confirm anything
 MOST_UNLABELLED = 1500  # series that labels are spread to, evenly chosen
 
 
@@ -44,7 +45,8 @@ class LinearHead:
 
     def scores(self, E: NDArray[Any]) -> Values:
         """Return (n_series, n_outputs)."""
-        return ((E - self.center) / self.std) @ self.coef.T + self.intercept
+        with one_thread():
+            return ((E - self.center) / self.std) @ self.coef.T + self.intercept
 
     def probabilities(self, E: NDArray[Any]) -> Values:
         """Return the softmax of the scores: (n_series, n_classes)."""
@@ -75,10 +77,11 @@ def classification_head(
     y : ndarray of int, shape (n_series,)
         Class numbers from 0, every class at least once, two classes at least.
     kind : {"auto", "ridge", "logistic", "spread"}, default="auto"
-        "spread" is the ridge on labels that `simmtm_sk.spreading` has passed on to the unlabelled
-        series (the plain ridge, if there are none). "auto" decides between these two, see
-        `Spreading.pays`; "logistic" is never chosen, since it is nowhere ahead of the ridge by more
-        than chance.
+        "spread" is the ridge that unlabelled series take part in, see `SpreadingRidge` in
+        `simmtm_sk.spreading`, or the plain ridge if there are none. "auto" is "spread" where there
+        are `FEWEST_UNLABELLED` of them, unless it makes more mistakes than the plain ridge in
+        cross-validation, for which there have to be `FEWEST_PER_CLASS` labelled series of each
+        class on average. "logistic" is never chosen: it is nowhere ahead by more than chance.
     sample_weight : ndarray, shape (n_series,), or None, default=None
         Weights of the series, not all zero. One of weight zero is as if it were not there.
     unlabelled : ndarray, shape (n_unlabelled, n_features), or None, default=None
@@ -103,7 +106,7 @@ def classification_head(
         Z = everything[: len(y)]
         if kind == "logistic":
             coef, intercept = _logistic(Z, y, weights)
-        elif len(others):
+        elif len(others) >= (1 if kind == "spread" else FEWEST_UNLABELLED):
             coef, intercept = _spread(everything, y, weights, n_classes, kind)
         else:
             ridge = _ridge(Z, _plus_minus(y, n_classes), weights)

@@ -10,7 +10,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from simmtm_sk.one_thread import one_thread
-from simmtm_sk.probing import classification_head, regression_head
+from simmtm_sk.probing import LinearHead, classification_head, regression_head
 from tests.blobs import blobs, same
 
 
@@ -54,6 +54,17 @@ def heads(kind):
     E, y = blobs(150, 700, 5, seed=3)
     yield classification_head(E[:60], y[:60], kind, None, E[60:])
     yield regression_head(E, y + 0.1 * np.arange(150))
+
+
+def test_scores_are_equal_to_the_bit():
+    draw = np.random.default_rng(0)
+    head = LinearHead(*draw.normal(size=(2, 3000)), draw.normal(size=(40, 3000)), np.zeros(40))
+    E = draw.normal(size=(700, 3000))
+    scores = []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads):
+            scores.append(head.scores(E))
+    np.testing.assert_array_equal(*scores)
 
 
 @pytest.mark.parametrize("kind", ["ridge", "logistic", "spread", "auto"])

@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from simmtm_sk.dual_ridge import DualRidge
 from simmtm_sk.probing import (
     FEWEST_PER_CLASS,
+    FEWEST_UNLABELLED,
     MOST_UNLABELLED,
     STRENGTH,
     USUAL_PENALTY,
@@ -344,11 +345,20 @@ def test_other_kinds_do_not_look_at_them():
         assert same(classification_head(E, y, kind, None, 7 * E[::-1]), expected)
 
 
+def test_auto_does_not_spread_to_a_handful_of_series():
+    E, _ = blobs(12 + FEWEST_UNLABELLED, 4, 3, seed=1)
+    for n_others in (FEWEST_UNLABELLED - 1, FEWEST_UNLABELLED):
+        others = E[12 : 12 + n_others]
+        spread = classification_head(E[:3], np.arange(3), "spread", None, others)
+        auto = classification_head(E[:3], np.arange(3), "auto", None, others)
+        assert same(auto, spread) == (n_others == FEWEST_UNLABELLED)
+
+
 def test_auto_spreads_unless_left_out_series_speak_against_it():
     """The better of two ridges on the same folds, on data where now one, now the other is."""
     chosen = set()
     for seed in range(8):
-        E, y = blobs(60, 4, 3, seed=seed, apart=0.8)
+        E, y = blobs(80, 4, 3, seed=seed, apart=0.8)
         Z, few = standardized(E), y[:24]
         spread = classification_head(E[:24], few, "spread", None, E[24:])
         head = classification_head(E[:24], few, "auto", None, E[24:])
