@@ -162,7 +162,8 @@ def test_without_any_weights_to_keep_there_is_an_error(make, fraction):
 @with_and_without_validation
 @pytest.mark.parametrize("lr", [1e2, 1e4, 1e20])
 def test_whatever_the_learning_rate(make, fraction, lr):
-    _, results, _ = make(fraction, lr)
+    estimator, results, _ = make(fraction, lr)
+    estimator.set_params(num_epochs=4)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         assert finite_or_named(results)
