@@ -303,6 +303,19 @@ default="linear-probe"
         return result
 
     @torch_as_it_starts()
+    def _is_unlabelled(self, y: Any) -> NDArray[np.bool_]:
+        missing = super()._is_unlabelled(y)
+        if self.unlabelled is None:
+            return missing
+        marked = [label == self.unlabelled for label, no in zip(y, missing, strict=True) if not no]
+        missing[~missing] = marked
+        return missing
+
+    def _agreement(self, predicted: Values, truth: list[Any], weights: Values) -> float:
+        """Return the accuracy; labels need not be of a type that scikit-learn's scores know."""
+        hits = [label == other for label, other in zip(predicted, truth, strict=True)]
+        return float(np.average(hits, weights=weights))
+
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict the label of every series.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .data import announce_misreadings, announce_order
+from .data.labels import is_missing, one_column
 from .data.weights import read_weights
 from .embedding import Features
 from .interop import names_seen, read_series
@@ -63,17 +64,39 @@ class PretrainedEstimator(TransformerUser):
         ----------
         X : as in `fit`
         y : array-like of shape (n_series,)
+            Unlabelled series, marked as in `fit`, are left out.
         sample_weight : array-like of shape (n_series,), default=None
             Not negative, not all zero.
 
         Returns
         -------
         float
+
+        Raises
+        ------
+        ValueError
+            If no series has a label, or there are not as many labels as series.
         """
-        if sample_weight is not None:
-            sample_weight = read_weights(sample_weight, len(y))
-        score: float = super().score(X, y, sample_weight)
-        return score
+        column = one_column(y)
+        if column is None:
+            several: float = super().score(X, y, sample_weight)
+            return several
+        predicted = self.predict(X)
+        if len(column) != len(predicted):
+            raise ValueError(f"X has {len(predicted)} series, but y has {len(column)} labels.")
+        weights = read_weights(sample_weight, len(predicted))
+        known = ~self._is_unlabelled(column) & (weights > 0)
+        if not known.any():
+            raise ValueError("y has no label: every entry marks an unlabelled series.")
+        truth = [label for label, is_known in zip(column, known, strict=True) if is_known]
+        return self._agreement(predicted[known], truth, weights[known])
+
+    def _is_unlabelled(self, y: Any) -> NDArray[np.bool_]:
+        return is_missing(y)
+
+    def _agreement(self, predicted: Values, truth: list[Any], weights: Values) -> float:
+        """Compare predictions with labels, none of which is missing."""
+        raise NotImplementedError
 
     def _fit_outputs(self, values: Values, y: Any, sample_weight: Any) -> Any:
         """Let sktime fit a clone for every column of ``y``."""

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import r2_score
 from sktime.regression.base import BaseRegressor
 
 from .data.labels import one_column, read_targets
@@ -195,6 +196,9 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         return self
 
     @torch_as_it_starts()
+    def _agreement(self, predicted: Values, truth: list[Any], weights: Values) -> float:
+        return float(r2_score(read_targets(truth), predicted, sample_weight=weights))
+
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Predict the number of every series.
 

@@ -68,16 +68,16 @@ def announce_order(X: Any, y: Any) -> None:
 
 def _shape(values: Panel) -> str | None:
     n_series, n_channels, length = values.shape
-    if n_series > 1 and length == 1:
-        return (
-            f"X is read as {n_series} series of a single time point each. One series of "
-            f"{n_series} points is X.reshape(1, -1)."
-        )
     if length <= _SHORT and n_channels >= max(_MANY, 2 * length):
         return (
             f"X is read as {n_series} series of {n_channels} channels and {length} time points, "
             "(n_series, n_channels, length). If it is (n_series, length, n_channels), "
             "X.transpose(0, 2, 1) is right."
+        )
+    if n_series > 1 and length == 1:
+        return (
+            f"X is read as {n_series} series of a single time point each. One series of "
+            f"{n_series} points is X.reshape(1, -1)."
         )
     return None
 
