@@ -112,7 +112,7 @@ class Combination(nn.Module):
         """Return contexts in units of the series without level shifts, and these."""
         standard = (values - self.center[series, None]) / self.scale[series, None]
         context = context_of(standard, series)
-        periods = [member.period for member in self.specs if member.kind == "profile"]
+        periods = [member.period for member in self.specs if member.period > 1]
         period = min(periods, default=0)
         shift = level_shift(
             context.values, self.usual_jump[series], period or self.look_back, period

@@ -1,4 +1,4 @@
-"""Simple forecasts that a combination is made of: window ridges, seasonal profiles, last value."""
+"""Simple forecasts that a combination is made of: ridges on windows, profiles of a season."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class WindowRidge(nn.Module):
 
 
 class SeasonalProfile(nn.Module):
-    """The mean of the same phase over the last periods.
+    """The mean of the same phase over the last periods; of the last points with a period of 1.
 
     Parameters
     ----------
@@ -155,24 +155,7 @@ class SeasonalProfile(nn.Module):
         return profile[:, step]
 
 
-class LastValue(nn.Module):
-    """The last value again.
-
-    Parameters
-    ----------
-    horizon : int
-    """
-
-    def __init__(self, horizon: int) -> None:
-        super().__init__()
-        self.horizon = horizon
-
-    def forward(self, context: Context) -> Tensor:
-        """Return forecasts, (n, horizon)."""
-        return context.last.repeat(1, self.horizon)
-
-
-MEMBER_KINDS = ("ridge", "profile", "last")
+MEMBER_KINDS = ("ridge", "profile")
 
 
 @dataclass(frozen=True)
@@ -181,7 +164,7 @@ class Member:
 
     Attributes
     ----------
-    kind : {"ridge", "profile", "last"}
+    kind : {"ridge", "profile"}
     length : int
         Points that it looks at.
     anchored, n_recent, fineness, n_maps
@@ -203,15 +186,13 @@ class Member:
     @property
     def name(self) -> str:
         """How it is called in ``choices_``."""
-        match self.kind:
-            case "ridge":
-                whose = "own ridge" if self.n_maps > 1 else "ridge"
-                return f"{whose} {self.length}{'' if self.anchored else ' to the mean'}"
-            case "profile":
-                level = f", level {self.level_share:g}" if self.level_share else ""
-                return f"profile {self.n_periods} x {self.period}{level}"
-            case _:
-                return "last value"
+        if self.kind == "ridge":
+            whose = "own ridge" if self.n_maps > 1 else "ridge"
+            return f"{whose} {self.length}{'' if self.anchored else ' to the mean'}"
+        if self.period > 1:
+            level = f", level {self.level_share:g}" if self.level_share else ""
+            return f"profile {self.n_periods} x {self.period}{level}"
+        return f"mean of {self.n_periods}" if self.n_periods > 1 else "last value"
 
     def summary(self) -> Tensor:
         """Return what a ridge makes of the window, (length, n_features)."""
@@ -222,12 +203,8 @@ class Member:
         """How many means a ridge makes of the window."""
         return len(_edges(self.length, self.n_recent, self.fineness)) - 1
 
-    def build(self, horizon: int) -> WindowRidge | SeasonalProfile | LastValue:
+    def build(self, horizon: int) -> WindowRidge | SeasonalProfile:
         """Return it as a module, a ridge with coefficients of zero."""
-        match self.kind:
-            case "ridge":
-                return WindowRidge(self.summary(), horizon, self.n_maps, self.anchored)
-            case "profile":
-                return SeasonalProfile(self.period, self.n_periods, horizon, self.level_share)
-            case _:
-                return LastValue(horizon)
+        if self.kind == "ridge":
+            return WindowRidge(self.summary(), horizon, self.n_maps, self.anchored)
+        return SeasonalProfile(self.period, self.n_periods, horizon, self.level_share)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.forecast_windows import observed_length
-from ..nn.combination import Combination
+from ..nn.combination import LARGE, Combination
 from ..nn.members import Member, WindowRidge
 from ..nn.normalization import interpolated
 from ..nn.window_moments import window_moments
@@ -23,11 +23,20 @@ FEWEST_WINDOWS = 8  # that a ridge is fitted to
 FIRST_CUT = 0.4  # of the training part, that members must be able to do with
 LONG_CONTEXT = 4  # times the window: what ridges with a coarse memory look at
 RECENT_SHARE, FINENESS = 3, 48  # a third of the window as it is; see `resolution`
-PROFILES = ((3, 0.0), (14, 0.0), (28, 0.0), (7, 0.5), (7, 1.0))  # periods, share of the level
+PROFILES = (
+    (1, 0.0),
+    (3, 0.0),
+    (14, 0.0),
+    (28, 0.0),
+    (7, 0.5),
+    (7, 1.0),
+)  # periods, share of the level
 LONGER_PROFILES = ((4, 0.0),)  # of a multiple of the season, such as a week beside a day
+MEANS = (1, 3, 8, 28)  # points, where there is no season
 LONGEST_MEMORY = 8_192  # points of a context
 PENALTY = 0.1  # of ridges, in units of the mean variance of a feature
 POOL = 10  # windows of all series, for every coefficient, beside those of a series' own ridge
+ROUGH = 0.7  # root mean square of steps, in standard deviations
 MOST_COEFFICIENTS = 20_000_000  # of all own ridges
 _MOMENTS_AT_ONCE = 25_000_000  # entries
 
@@ -79,7 +88,7 @@ def choose_members(panel: Panel, look_back: int, horizon: int) -> list[Member]:
 
     Ridges on the window and on a longer one at coarser resolution, each once following the level
     and once not; where there are several series, also one of its own for each; profiles of the
-    season, or the last value where there is none.
+    season, or means of the last points where there is none.
     """
     longest = int(panel.train.max())
     members = []
@@ -104,25 +113,29 @@ def choose_members(panel: Panel, look_back: int, horizon: int) -> list[Member]:
     for period, profiles in zip(periods, (PROFILES, LONGER_PROFILES), strict=False):
         for n_periods, level_share in profiles:
             fitting = min(n_periods, min(longest, LONGEST_MEMORY) // period)
-            member = Member(
-                "profile",
-                fitting * period,
-                period=period,
-                n_periods=fitting,
-                level_share=level_share,
-            )
+            member = _profile(period, fitting, level_share)
             if fitting > 0 and member not in members:
                 members.append(member)
     if not periods:
-        members.append(Member("last", 1))
+        members += [_profile(1, n_points) for n_points in MEANS if n_points <= longest]
     return members
 
 
+def _profile(period: int, n_periods: int, level_share: float = 0.0) -> Member:
+    length = period * n_periods
+    return Member("profile", length, period=period, n_periods=n_periods, level_share=level_share)
+
+
 def usual_jump(panel: Panel) -> Tensor:
-    """Return the largest step between two points of the training part of each series."""
+    """Return the largest step between two points of the training part of each series.
+
+    Infinite where steps are usually not small: there, a large one is hardly a shift of the level.
+    """
     steps = panel.values.diff(dim=1).abs()
     inside = torch.arange(1, panel.values.shape[1], device=steps.device) < panel.train[:, None]
-    return F.pad(steps.masked_fill(~inside, 0), (0, 1)).amax(1)
+    steps = F.pad(steps.masked_fill(~inside, 0), (0, 1))
+    usual = (steps.square().sum(1) / (panel.train - 1).clamp(min=1)).sqrt()
+    return steps.amax(1).masked_fill(usual > ROUGH, LARGE)
 
 
 def solve_ridges(combination: Combination, panel: Panel, lengths: Tensor) -> None:

@@ -50,7 +50,7 @@ def combination_weights(errors: Tensor, fold: Tensor, n_independent: float) -> T
     >>> errors = torch.tensor([[[1.0], [-1.0]], [[-1.0], [1.0]], [[9.0], [9.0]]])
     >>> weights = combination_weights(errors, torch.zeros(2, dtype=torch.int64), n_independent=3)
     >>> [round(weight, 2) for weight in weights.ravel().tolist()]
-    [0.49, 0.49, 0.01]
+    [0.5, 0.5, 0.0]
     """
     n_members, _, horizon = errors.shape
     shrinkage = n_members / max(n_independent, 1.0)

@@ -19,7 +19,7 @@ MEMBERS = (
     Member("ridge", 8, n_recent=8),
     Member("ridge", 20, anchored=False, n_recent=4, fineness=2, n_maps=2),
     Member("profile", 12, period=4, n_periods=3, level_share=0.5),
-    Member("last", 1),
+    Member("profile", 1, period=1, n_periods=1),
 )
 
 

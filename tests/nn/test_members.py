@@ -3,7 +3,6 @@ import pytest
 import torch
 
 from simmtm_sk.nn.members import (
-    LastValue,
     Member,
     SeasonalProfile,
     WindowRidge,
@@ -125,9 +124,10 @@ def test_profile_without_a_period_is_the_last_value():
     torch.testing.assert_close(found, values[:, -1:].expand(-1, 3))
 
 
-def test_last_value():
+def test_profile_of_single_points_is_their_mean():
     values = contexts()
-    assert torch.equal(LastValue(2)(context(values)), values[:, -1:].expand(-1, 2))
+    expected = values[:, -3:].mean(1, keepdim=True).expand(-1, 2)
+    torch.testing.assert_close(SeasonalProfile(1, 3, 2, 0.0)(context(values)), expected)
 
 
 # -- what they are called -------------------------------------------------------------------------
@@ -138,15 +138,12 @@ def test_names_are_distinct():
         Member("ridge", 8, n_recent=8),
         Member("ridge", 20, anchored=False, n_recent=4, fineness=2, n_maps=2),
         Member("profile", 12, period=4, n_periods=3, level_share=0.5),
-        Member("last", 1),
+        Member("profile", 1, period=1, n_periods=1),
+        Member("profile", 5, period=1, n_periods=5),
     )
     names = [member.name for member in members]
-    assert names == [
-        "ridge 8",
-        "own ridge 20 to the mean",
-        "profile 3 x 4, level 0.5",
-        "last value",
-    ]
+    assert names[:2] == ["ridge 8", "own ridge 20 to the mean"]
+    assert names[2:] == ["profile 3 x 4, level 0.5", "last value", "mean of 5"]
 
 
 @pytest.mark.parametrize(("length", "recent", "fineness"), [(50, 10, 4), (50, 50, 1), (7, 0, 2)])

@@ -11,6 +11,7 @@ from simmtm_sk.training.members import (
     choose_members,
     panel_of,
     solve_ridges,
+    usual_jump,
 )
 
 CPU = torch.device("cpu")
@@ -121,9 +122,19 @@ def test_only_the_first_points_count():
     assert torch.equal(*coefs)
 
 
+def test_jumps_are_usual_where_steps_are_large():
+    draw = np.random.default_rng(0)
+    walk, noise = draw.normal(size=200).cumsum(), draw.normal(size=200)
+    found = usual_jump(panel([walk, noise, walk], 0.5))
+    steps = np.abs(np.diff(walk[:100])).max() / walk[:100].std()
+    assert found[[0, 2]].tolist() == pytest.approx([steps, steps])
+    assert found[1] > 1e100
+
+
 # -- which members --------------------------------------------------------------------------------
 
 
+MEANS = ["last value", "mean of 3", "mean of 8", "mean of 28"]
 RIDGES = ["ridge 12", "ridge 12 to the mean", "ridge 48", "ridge 48 to the mean"]
 
 
@@ -132,20 +143,20 @@ def names(series, look_back=12):
 
 
 def test_long_series_have_long_ridges():
-    assert names(walks((400,))) == [*RIDGES, "last value"]
+    assert names(walks((400,))) == [*RIDGES, *MEANS]
 
 
 def test_several_series_have_ridges_of_their_own():
     assert names(walks((400, 400)))[:8] == RIDGES + [f"own {name}" for name in RIDGES]
 
 
-def test_short_series_have_the_last_value():
-    assert names(walks((14,))) == ["last value"]
+def test_short_series_have_means_of_the_last_points():
+    assert names(walks((14,))) == MEANS[:3]
 
 
 def test_seasonal_series_have_profiles():
     time = np.arange(120)
     chosen = names([np.sin(2 * np.pi * time / 6)])
-    assert "profile 3 x 6" in chosen
+    assert "profile 1 x 6" in chosen
     assert "profile 14 x 6" in chosen
     assert "last value" not in chosen

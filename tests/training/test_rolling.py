@@ -9,7 +9,7 @@ from simmtm_sk.training.rolling import CUTS, MOST_ROLLING, roll
 
 CPU = torch.device("cpu")
 HORIZON = 3
-MEMBERS = (Member("ridge", 6, n_recent=6), Member("last", 1))
+MEMBERS = (Member("ridge", 6, n_recent=6), Member("profile", 1, period=1, n_periods=1))
 
 
 def season(length=100, seed=0):

@@ -1,0 +1,176 @@
+"""The default forecaster on short series that come with sktime, beside what is used for them.
+
+python benchmarks/short_series.py [--shard I/N] [--results DIR] [--time-limit S]
+
+From each of the last origins of a series, forecasts of a whole horizon are made by models fitted to
+everything before. MASE is in units of the mean error of repeating the last season within what was
+fitted to, sMAPE in percent. Writes results/short_series.csv, a row for every series and method.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+from probe import benchmark_parser, run_all
+from scipy.optimize import minimize
+from sktime.datasets import (
+    load_airline,
+    load_lynx,
+    load_PBS_dataset,
+    load_shampoo_sales,
+    load_uschange,
+)
+
+from simmtm_sk import SimMTMForecaster
+
+N_ORIGINS = 24
+Row = dict[str, object]
+Forecast = Callable[[np.ndarray, int, int], np.ndarray]  # values, horizon, season
+
+
+def series() -> dict[str, tuple[np.ndarray, int, int]]:
+    """Values, horizon and season; quarterly changes have none that helps."""
+    change, others = load_uschange()
+    quarterly = pd.concat([change, others], axis=1)
+    return {
+        "airline": (load_airline().to_numpy(float), 12, 12),
+        "lynx": (load_lynx().to_numpy(float), 10, 10),
+        "shampoo": (load_shampoo_sales().to_numpy(float), 6, 1),
+        # prescriptions end two years before the series does
+        "PBS": (np.trim_zeros(load_PBS_dataset().to_numpy(float), "b"), 12, 12),
+        **{name: (quarterly[name].to_numpy(float), 4, 1) for name in quarterly},
+    }
+
+
+# -- methods --------------------------------------------------------------------------------------
+
+
+def default(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
+    fitted = SimMTMForecaster(random_state=0).fit(pd.Series(values), fh=range(1, horizon + 1))
+    return fitted.predict().to_numpy()
+
+
+def naive(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
+    return np.repeat(values[-1], horizon)
+
+
+def seasonal_naive(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
+    return np.resize(values[-season:], horizon)
+
+
+def seasonal_factors(values: np.ndarray, season: int) -> np.ndarray:
+    """Classical multiplicative decomposition; ones where there is no season or a value <= 0."""
+    if season == 1 or values.min() <= 0 or len(values) < 2 * season:
+        return np.ones(season)
+    kernel = np.ones(season + 1 - season % 2) / season
+    if season % 2 == 0:
+        kernel[[0, -1]] /= 2
+    trend = np.convolve(values, kernel, "valid")
+    first = len(kernel) // 2
+    ratio = values[first : first + len(trend)] / trend
+    phase = (first + np.arange(len(ratio))) % season
+    factors = np.array([ratio[phase == k].mean() for k in range(season)])
+    return factors / factors.mean()
+
+
+def theta(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
+    """Exponential smoothing with half of the linear trend, deseasonalised (M3's winner)."""
+    factors = seasonal_factors(values, season)
+    length = len(values)
+    adjusted = values / np.resize(factors, length)
+    slope = np.polyfit(np.arange(length), adjusted, 1)[0] / 2
+
+    def smoothed(alpha: float) -> tuple[float, float]:
+        level, error = adjusted[0], 0.0
+        for value in adjusted[1:]:
+            error += (value - level) ** 2
+            level += alpha * (value - level)
+        return error, level
+
+    alphas = np.linspace(0.05, 1, 39)
+    alpha = min(alphas, key=lambda a: smoothed(a)[0])
+    drift = slope * (np.arange(horizon) + (1 - (1 - alpha) ** length) / alpha)
+    future = factors[(length + np.arange(horizon)) % season]
+    return (smoothed(alpha)[1] + drift) * future
+
+
+def holt_winters(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
+    """ETS(A, Ad, A), or (A, Ad, N) without a season; least squares of one-step errors."""
+    scale = values.std() or 1.0
+    y = values / scale
+
+    def run(params: np.ndarray) -> tuple[float, float, float, np.ndarray, float]:
+        alpha, beta, gamma, phi = 1 / (1 + np.exp(-params[:4]))
+        phi = 0.8 + 0.18 * phi
+        seasonal = y[:season] - y[:season].mean() if season > 1 else np.zeros(1)
+        seasonal, level, slope, error = seasonal.copy(), y[:season].mean(), 0.0, 0.0
+        for step, value in enumerate(y):
+            k = step % season
+            residual = value - level - phi * slope - seasonal[k]
+            error += residual**2 if step >= season else 0.0
+            level, slope = level + phi * slope + alpha * residual, phi * slope + beta * residual
+            if season > 1:
+                seasonal[k] += gamma * residual
+        return error, level, slope, seasonal, phi
+
+    start = np.array([0.0, -3.0, -2.0, 1.0])
+    best = minimize(lambda p: run(p)[0], start, method="Nelder-Mead", options={"maxiter": 300})
+    _, level, slope, seasonal, phi = run(best.x)
+    damped = slope * np.cumsum(phi ** np.arange(1, horizon + 1))
+    return scale * (level + damped + seasonal[(len(y) + np.arange(horizon)) % season])
+
+
+def linear(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
+    """NLinear in closed form: a ridge on the window minus its last value."""
+    length = max(8, min(2 * season, (len(values) - horizon) // 3))
+    windows = np.lib.stride_tricks.sliding_window_view(values, length + horizon)
+    x, y = windows[:, :length], windows[:, length:]
+    x, y = x - x[:, -1:], y - windows[:, length - 1 : length]
+    gram = x.T @ x
+    coef = np.linalg.solve(gram + 1e-2 * np.trace(gram) / length * np.eye(length), x.T @ y)
+    last = values[-length:]
+    return last[-1] + (last - last[-1]) @ coef
+
+
+METHODS: dict[str, Forecast] = {
+    "SimMTMForecaster()": default,
+    "naive": naive,
+    "seasonal naive": seasonal_naive,
+    "Theta": theta,
+    "ETS": holt_winters,
+    "NLinear, closed form": linear,
+}
+
+
+def measured(runs: list[Row]) -> Iterator[tuple[Row, list[Row]]]:
+    for run in runs:
+        values, horizon, season = series()[str(run["series"])]
+        scaled, percent = [], []
+        start = time.perf_counter()
+        first = max(len(values) - horizon - N_ORIGINS + 1, len(values) // 2)
+        origins = range(first, len(values) - horizon + 1)
+        for origin in origins:
+            known, target = values[:origin], values[origin : origin + horizon]
+            forecast = METHODS[str(run["method"])](known, horizon, season)
+            unit = np.abs(known[season:] - known[:-season]).mean()
+            error = np.abs(forecast - target)
+            scaled.append(error.mean() / unit)
+            percent.append(200 * (error / (np.abs(forecast) + np.abs(target))).mean())
+        seconds = (time.perf_counter() - start) / len(origins)
+        row = {
+            "mase": round(float(np.mean(scaled)), 4),
+            "smape": round(float(np.mean(percent)), 2),
+            "seconds": round(seconds, 3),
+        }
+        yield run, [row]
+
+
+def main() -> None:
+    arguments = benchmark_parser(__doc__).parse_args()
+    groups = [[{"series": name, "method": method} for method in METHODS] for name in series()]
+    run_all("short_series.csv", groups, measured, arguments)
+
+
+if __name__ == "__main__":
+    main()
