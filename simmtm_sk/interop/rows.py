@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -115,7 +116,7 @@ def in_plain_numbers(y: Any) -> Any:
     TypeError
         If there are complex numbers.
     """
-    if isinstance(y, list) and y and all(np.isscalar(value) or value is None for value in y):
+    if isinstance(y, list) and y and all(isinstance(v, Number) or v is None for v in y):
         y = np.asarray(y, np.float64) if None in y else np.asarray(y)
     if isinstance(y, np.ma.MaskedArray):
         mask, y = np.ma.getmaskarray(y), y.data
