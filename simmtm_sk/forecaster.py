@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
@@ -20,10 +21,11 @@ from torch import Tensor
 
 from .data.forecast_windows import ForecastWindows, Index, observed_length
 from .encoders import PatchEncoder
+from .interop.covariates import Covariates
 from .interop.history import History, matched_columns
 from .interop.horizon import Steps, forecast_frame, horizon_steps
 from .interop.sktime_forecaster import SktimeForecasterBridge
-from .interop.stored_history import decoded_history, encoded_history
+from .interop.stored_history import PLAIN, decoded_history, encoded_history, plain_name
 from .nn.combination import Combination
 from .nn.contracts import shortest_series
 from .nn.forecast import NORMALIZATIONS, Forecast
@@ -31,6 +33,7 @@ from .persistence import StateReader, TensorReader
 from .persistence.combinations import members_state, restored_combination
 from .training.combination import ENCODER_STRATEGY, fit_combination, pays_for_encoder
 from .training.contexts import pretraining_windows, training_part, training_std
+from .training.effects import covariate_coefs
 from .training.forecasting import Fitted, fit_forecast
 from .training.isolation import isolated_torch, torch_as_it_starts
 from .training.residuals import column_quantiles, lagged_quantiles
@@ -131,6 +134,9 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         that the ridge goes out from, see `simmtm_sk.training.closed_form.Baseline`; "penalty",
         None where nothing was learned; "token_scale" or "network_share", how much the encoder
         counts.
+    covariate_coef_ : ndarray, shape (n_series, n_covariates)
+        What one unit more of each column of ``X`` adds to each column of each instance; only there
+        if `fit` has had ``X``.
     history_ : list of dict
         Records of fine-tuning; empty where there is none.
     residuals_ : ndarray, shape (n, horizon)
@@ -161,7 +167,10 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     *Short series*: the longest one must have two points more than ``fh`` has steps. A context that
     begins before its series does is filled up with missing values.
 
-    *Exogenous data* are ignored, with a warning.
+    *Exogenous data* that are known in advance (prices, holidays, a weather forecast) add a linear
+    effect to each column, learned in closed form from changes; the rest is forecast as it would be
+    without them. Where cross-validation finds no effect, there is none. `predict` needs them at the
+    time points of ``fh``, `update` at the new ones.
 
     Examples
     --------
@@ -182,7 +191,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         "y_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
         "X_inner_mtype": ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"],
         "capability:multivariate": True,
-        "capability:exogenous": False,
+        "capability:exogenous": True,
         "capability:insample": False,
         "capability:pred_int": True,
         "capability:pred_int:insample": False,
@@ -196,6 +205,8 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         "capability:random_state": True,
         "property:randomness": "derandomized",
     }
+    _covariates: Covariates | None = None
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **TransformerUser._parameter_constraints,
         "strategy": [StrOptions({*COMBINATIONS, *STRATEGIES})],
@@ -282,16 +293,21 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     @torch_as_it_starts()
     def _fit(self, y: pd.DataFrame, X: Any, fh: ForecastingHorizon) -> SimMTMForecaster:
         self._validate_params()
-        self._learn(History.of(y, self._given_freq), fh, None)
+        seen = History.of(y, self._given_freq)
+        self._learn(seen, fh, None, X if X is None else Covariates.of(X, seen, self._X_is_array))
         return self
 
     def _learn(
-        self, seen: History, fh: ForecastingHorizon, encoder: SimMTMTransformer | None
+        self,
+        seen: History,
+        fh: ForecastingHorizon,
+        encoder: SimMTMTransformer | None,
+        covariates: Covariates | None,
     ) -> None:
         """Fit to what was seen, with an encoder that has learned already, or a new one."""
         horizon = self._horizon(seen, fh)
         context_length = self._resolved_context(seen, horizon)
-        columns = seen.series
+        columns = self._learn_effects(seen, covariates)
         seed = draw_seed(self.random_state)
         fitted: Fitted[Forecast] | Fitted[Combination]
         if self.strategy in COMBINATIONS:
@@ -310,6 +326,24 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         self.residuals_ = fitted.residuals.numpy()
         self._residual_series = fitted.residual_series
         self._seen = seen
+
+    def _learn_effects(self, seen: History, covariates: Covariates | None) -> list[Values]:
+        """Learn what exogenous data do to the series, and return these without it."""
+        self._covariates = covariates
+        if covariates is None:
+            self.__dict__.pop("covariate_coef_", None)
+            return [*seen.series]
+        centered = [covariates.centered(i, table) for i, table in enumerate(covariates.values)]
+        of_series = [table for table in centered for _ in seen.columns]
+        self.covariate_coef_ = covariate_coefs(seen.series, of_series)
+        return self._without_effects(seen)
+
+    def _without_effects(self, seen: History) -> list[Values]:
+        """Return every column of every instance without what exogenous data do to it."""
+        if self._covariates is None:
+            return [*seen.series]
+        effects = self._covariates.effects(self.covariate_coef_)
+        return [values - effect for values, effect in zip(seen.series, effects, strict=True)]
 
     def _combined(
         self,
@@ -439,8 +473,15 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         self, y: pd.DataFrame, X: Any = None, update_params: bool = True
     ) -> SimMTMForecaster:
         seen = self._seen.extended(y, self._y_mtype_last_seen)
+        covariates = self._covariates
+        if (X is None) != (covariates is None):
+            had = "no X" if covariates is None else "X"
+            raise ValueError(f"fit has had {had}, and update must have the same columns.")
+        if covariates is not None:
+            covariates = covariates.extended(X, self._seen, seen, self._X_is_array)
         if update_params:
-            self._learn(seen, self.fh, getattr(self, "transformer_", None))
+            self._learn(seen, self.fh, getattr(self, "transformer_", None), covariates)
+        self._covariates = covariates
         self._saw(seen)
         return self
 
@@ -449,8 +490,8 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     @torch_as_it_starts()
     def _predict(self, fh: ForecastingHorizon, X: Any) -> pd.DataFrame:
         steps = self._steps(self._seen, fh)
-        blocks = self._bounded(self._blocks(self._forecast_from_end().values, steps))
-        return forecast_frame(blocks, self._seen, steps, self._seen.columns)
+        blocks = self._blocks(self._forecast_from_end().values, steps) + self._effects(X, steps)
+        return forecast_frame(self._bounded(blocks), self._seen, steps, self._seen.columns)
 
     @torch_as_it_starts()
     def _predict_quantiles(
@@ -463,7 +504,8 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         )
         errors = lagged_quantiles(errors, forecast.lag, alpha)
         quantiles = forecast.values + errors * forecast.unit
-        blocks = [self._blocks(level, steps) for level in self._bounded(quantiles)]
+        effects = self._effects(X, steps)
+        blocks = [self._bounded(self._blocks(level, steps) + effects) for level in quantiles]
         # a column's quantiles stand side by side
         table = np.stack(blocks, -1).reshape(*blocks[0].shape[:2], -1)
         columns = self._get_columns("predict_quantiles", alpha=alpha)
@@ -471,7 +513,10 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
 
     @torch_as_it_starts()
     def predict_rolling(
-        self, y: pd.Series | pd.DataFrame | NDArray[Any], origins: ArrayLike | None = None
+        self,
+        y: pd.Series | pd.DataFrame | NDArray[Any],
+        origins: ArrayLike | None = None,
+        X: pd.DataFrame | NDArray[Any] | None = None,
     ) -> NDArray[np.float64]:
         """Forecast from many origins of a long series at once, without any update.
 
@@ -486,6 +531,9 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         origins : array-like of int, default=None
             How many points of ``y`` lie before each forecast, from 1 to ``length``. None is every
             origin with a whole context before and a whole horizon behind it.
+        X : DataFrame or ndarray, shape (n, n_covariates), default=None
+            Where `fit` has had exogenous data, those of the time points of ``y`` and of all
+            forecasts, in the order of the columns in `fit`.
 
         Returns
         -------
@@ -521,9 +569,6 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
             raise ValueError("y contains infinity; values must be finite, or NaN.")
         if self._seen.is_panel:
             raise ValueError("predict_rolling takes single series; this forecaster has a panel.")
-        windows = ForecastWindows(
-            list(values), self.forecast_.context_length, self.horizon_, self._device()
-        )
         length = values.shape[1]
         if origins is None:
             origins = np.arange(self.context_length_, length - self.horizon_ + 1)
@@ -533,16 +578,39 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         n_columns = len(values)
         series = np.tile(np.arange(n_columns), len(origin))
         origin = np.repeat(origin, n_columns)
+        (steps,) = self._steps(self._seen, self.fh)
+        effects = self._rolling_effects(X, length + int(steps.max()))
+        values = values - effects[:, :length]
+        windows = ForecastWindows(
+            list(values), self.forecast_.context_length, self.horizon_, self._device()
+        )
         last = pd.DataFrame(values.T).ffill().to_numpy()[origin - 1, series]
         std = self._series_std[series]
         forecast = roll_out(self.forecast_, windows, series, origin, std, last)
-        (steps,) = self._steps(self._seen, self.fh) - 1
-        rolled = forecast.values[:, steps].reshape(-1, n_columns, len(steps))
+        to_come = effects[series[:, None], origin[:, None] + steps - 1]
+        rolled = (forecast.values[:, steps - 1] + to_come).reshape(-1, n_columns, len(steps))
         return self._bounded(rolled.transpose(0, 2, 1))
+
+    def _rolling_effects(self, X: Any, length: int) -> NDArray[np.float64]:
+        """Return what exogenous data do to every column, (n_columns, length)."""
+        if self._covariates is None:
+            return np.zeros((len(self._seen.columns), length))
+        n_covariates = len(self._covariates.columns)
+        values = np.full((n_covariates, length), np.nan)
+        given = np.empty((0, 0)) if X is None else pd.DataFrame(X).to_numpy(np.float64)
+        if given.shape[1] != n_covariates or len(given) < length - self.horizon_:
+            raise ValueError(
+                f"X must have {n_covariates} column(s) like that of fit, and a row for every time "
+                f"point of y and of its forecasts, got shape {given.shape}."
+            )
+        values[:, : len(given)] = given[:length].T
+        (effects,) = self._covariates.effects_at(values[None], self.covariate_coef_)
+        of_columns: NDArray[np.float64] = effects.T
+        return of_columns
 
     def _forecast_from_end(self) -> Rollout:
         """Forecast every column of every instance from its end."""
-        columns = self._seen.series
+        columns = self._without_effects(self._seen)
         context_length = self.forecast_.context_length
         n_points = context_length + self.forecast_.look_back  # values may be missing at the end
         contexts = [column[-n_points:] for column in columns]
@@ -550,6 +618,17 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         last = np.array([column[observed_length(column) - 1] for column in columns])
         series = np.arange(len(columns))
         return roll_out(self.forecast_, windows, series, windows.lengths, self._series_std, last)
+
+    def _effects(self, X: Any, steps: Steps) -> NDArray[np.float64] | float:
+        """Return what exogenous data will do, (n_instances, n_steps, n_columns)."""
+        if self._covariates is None:
+            if X is not None:
+                warnings.warn("X is ignored, as fit has had none.", stacklevel=4)
+            return 0.0
+        if X is None:
+            raise ValueError("predict needs X at the time points of fh, as fit has had X.")
+        ahead = self._covariates.ahead(X, self._seen, steps, self._X_is_array)
+        return self._covariates.effects_at(ahead, self.covariate_coef_)
 
     def _bounded(self, forecast: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.lower is None and self.upper is None:
@@ -602,6 +681,11 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
             state["choices_"] = self.choices_
         tensors |= {f"forecast.{name}": value for name, value in heads.items()}
         tensors |= {f"y.{name}": value for name, value in history_tensors.items()}
+        if self._covariates is not None:
+            state["covariates"] = [plain_name(name) for name in self._covariates.columns]
+            known = np.concatenate(self._covariates.values, 1)
+            tensors["covariates"] = torch.tensor(known)
+            tensors["covariate_coef"] = torch.tensor(self.covariate_coef_)
         tensors["residuals"] = torch.as_tensor(self.residuals_)
         tensors["residual_series"] = torch.as_tensor(self._residual_series)
         tensors["series_std"] = torch.as_tensor(self._series_std)
@@ -636,7 +720,19 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
             "residual_series", (n_errors,), torch.int64, low=0, high=n_series - 1
         ).numpy()
         self._series_std = tensors.take("series_std", (n_series,)).numpy()
+        self._covariates = self._restored_covariates(state, tensors)
         self._restore_sktime_state(state, self._seen)
+
+    def _restored_covariates(self, state: StateReader, tensors: TensorReader) -> Covariates | None:
+        if "covariates" not in state:
+            return None
+        columns = state.items("covariates", *PLAIN)
+        lengths = [instance.values.shape[1] for instance in self._seen.instances]
+        known = tensors.take("covariates", (len(columns), sum(lengths)), missing=True).numpy()
+        shape = (len(self._seen.series), len(columns))
+        self.covariate_coef_ = tensors.take("covariate_coef", shape).numpy()
+        tables = np.split(known, np.cumsum(lengths)[:-1], 1)
+        return Covariates(pd.Index(columns), tables)
 
     def _restored_forecast(self, tensors: TensorReader, normalization: Any) -> Forecast:
         """Build the heads when they are known to have the sizes of the tensors that there are."""

@@ -89,7 +89,7 @@ class History:
             If it holds something that is no real number.
         """
         rows = Rows.of(y.index)
-        values = _numbers(y, rows)
+        values = numbers(y, rows)
         observed = np.logical_or.reduceat(~np.isnan(values), rows.starts)
         if not observed.all():
             i, j = np.argwhere(~observed)[0]
@@ -141,7 +141,7 @@ class History:
         """
         new = self._named_alike(new, container)
         rows = Rows.of(new.index)
-        values = _numbers(new, rows)
+        values = numbers(new, rows)
         known = {instance.name: i for i, instance in enumerate(self.instances)}
         names = rows.names
         if container in ARRAYS and len(names) == len(known):
@@ -179,7 +179,9 @@ class History:
         return new.iloc[:, matched_columns(self.columns, new.columns, by_position)]
 
 
-def matched_columns(known: pd.Index, given: pd.Index, by_position: bool) -> NDArray[np.intp]:
+def matched_columns(
+    known: pd.Index, given: pd.Index, by_position: bool, owner: str = "y"
+) -> NDArray[np.intp]:
     """Return where the known columns stand among the given ones.
 
     Raises
@@ -192,13 +194,14 @@ def matched_columns(known: pd.Index, given: pd.Index, by_position: bool) -> NDAr
     places = given.get_indexer(known) if given.is_unique else np.array([-1])
     if len(known) != len(given) or bool((places < 0).any()):
         raise ValueError(
-            f"y has the columns {list(given)}, but the forecaster was fitted on {list(known)}."
+            f"{owner} has the columns {list(given)}, but the forecaster was fitted on "
+            f"{list(known)}."
         )
     return np.asarray(places, np.intp)
 
 
-def _numbers(y: pd.DataFrame, rows: Rows) -> Values:
-    """Return the values of y in the order of rows, (n_rows, n_columns), NaN = missing."""
+def numbers(y: pd.DataFrame, rows: Rows) -> Values:
+    """Return the values of a container in the order of rows, (n_rows, n_columns), NaN = missing."""
     if any(getattr(dtype, "kind", "") == "c" for dtype in y.dtypes):
         raise TypeError(COMPLEX)
     try:
@@ -220,7 +223,7 @@ def _culprit(y: pd.DataFrame, rows: Rows) -> str:
             y.iloc[piece].to_numpy(np.float64, na_value=np.nan)
         except (TypeError, ValueError):
             return rows.label(i)
-    return "y"
+    return rows.owner
 
 
 def _time_points(rows: Rows, freq: Any) -> list[tuple[Calendar, int, int]]:

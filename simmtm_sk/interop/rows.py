@@ -32,6 +32,8 @@ class Rows:
         All time points that occur, sorted.
     position : ndarray of int, shape (n_rows,)
         Number of each row's time point in ``times``.
+    owner : str
+        What messages call the container.
 
     Examples
     --------
@@ -47,9 +49,10 @@ class Rows:
     starts: NDArray[np.intp]
     times: pd.Index
     position: NDArray[np.intp]
+    owner: str = "y"
 
     @classmethod
-    def of(cls, index: pd.Index) -> Rows:
+    def of(cls, index: pd.Index, owner: str = "y") -> Rows:
         """Group the rows of an index whose last level are time points.
 
         Raises
@@ -68,19 +71,21 @@ class Rows:
             codes, level = index.factorize()
         kind_of(level)
         if (codes < 0).any() or level.hasnans:
-            raise ValueError("a time point of y is missing (NaT); drop these rows, or fill it in.")
+            raise ValueError(
+                f"a time point of {owner} is missing (NaT); drop these rows, or fill it in."
+            )
         times, position = _sorted(level, codes)
-        instance, names = _instances(index)
+        instance, names = _instances(index, owner)
         order = np.lexsort((position, instance))
         instance, position = instance[order], position[order]
         starts = np.flatnonzero(np.diff(instance, prepend=-1))
-        rows = cls(names, order, starts, times, position)
+        rows = cls(names, order, starts, times, position, owner)
         again = np.flatnonzero((np.diff(instance) == 0) & (np.diff(position) == 0))
         if len(again):
             raise ValueError(
                 f"{rows.label(int(instance[again[0]]))} has the time point "
                 f"{times[position[again[0]]]} more than once; keep one row of each, as in "
-                "y[~y.index.duplicated()]."
+                f"{owner}[~{owner}.index.duplicated()]."
             )
         return rows
 
@@ -105,7 +110,7 @@ class Rows:
     def label(self, instance: int) -> str:
         """Return what messages call an instance."""
         name = self.names[instance]
-        return f"instance {name!r} of y" if name else "y"
+        return f"instance {name!r} of {self.owner}" if name else self.owner
 
 
 def in_plain_numbers(y: Any) -> Any:
@@ -123,6 +128,10 @@ def in_plain_numbers(y: Any) -> Any:
         y = np.where(mask, np.nan, y.astype(np.float64)) if y.dtype.kind in "fiub" else y
     if isinstance(y, np.ndarray) and y.dtype.kind == "c":
         raise TypeError(COMPLEX)
+    if isinstance(y, pd.Series | pd.DataFrame):
+        dtypes = [y.dtype] if isinstance(y, pd.Series) else list(y.dtypes)
+        if any(getattr(dtype, "kind", "") == "c" for dtype in dtypes):
+            raise TypeError(COMPLEX)
     if isinstance(y, pd.Series) and _are_numbers(y):
         return y.where(y.notna(), np.nan).astype(np.float64)
     if isinstance(y, pd.DataFrame):
@@ -140,17 +149,17 @@ def _are_numbers(column: pd.Series[Any]) -> bool:
     return kind in ("integer", "floating", "mixed-integer-float", "decimal", "boolean")
 
 
-def in_time_order(y: Any) -> Any:
+def in_time_order(y: Any, owner: str = "y") -> Any:
     """Return a series, a frame or a list of them with rows in order of time.
 
     What has no time points that can be sorted is returned as it is: sktime says why.
     """
     if isinstance(y, list):
-        return [in_time_order(frame) for frame in y]
+        return [in_time_order(frame, owner) for frame in y]
     if not isinstance(y, pd.DataFrame | pd.Series) or not len(y) or _is_sorted(y.index):
         return y
     try:
-        rows = Rows.of(y.index)
+        rows = Rows.of(y.index, owner)
     except TypeError:
         return y
     return y if rows.in_order else y.iloc[rows.order]
@@ -175,7 +184,7 @@ def _sorted(level: Any, codes: NDArray[Any]) -> tuple[pd.Index, NDArray[np.intp]
     return times, inverse.astype(np.intp)
 
 
-def _instances(index: pd.Index) -> tuple[NDArray[np.intp], list[tuple[Any, ...]]]:
+def _instances(index: pd.Index, owner: str) -> tuple[NDArray[np.intp], list[tuple[Any, ...]]]:
     """Return each row's number of instance, and the names of the instances."""
     if not isinstance(index, pd.MultiIndex):
         return np.zeros(len(index), np.intp), [()]
@@ -183,7 +192,7 @@ def _instances(index: pd.Index) -> tuple[NDArray[np.intp], list[tuple[Any, ...]]
     for level, codes in zip(index.levels[:-1], index.codes[:-1], strict=True):
         if (np.asarray(codes) < 0).any():
             raise ValueError(
-                "the name of an instance of y is missing; drop these rows, or name it."
+                f"the name of an instance of {owner} is missing; drop these rows, or name it."
             )
         key = key * len(level) + codes
     instance, _ = pd.factorize(key)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import pandas as pd
 from sktime.datatypes import MTYPE_REGISTER
 from sktime.forecasting.base import ForecastingHorizon
@@ -29,6 +29,7 @@ class SktimeForecasterBridge:
     _fh: ForecastingHorizon | None
     _seen: History
     _given_freq: Any = None
+    _X_is_array = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,18 +77,14 @@ class SktimeForecasterBridge:
         """Put rows in order of time before sktime looks at them, which refuses any other.
 
         It would also convert complex numbers to real ones, refuse objects that are numbers, and
-        forget the frequency of a list of frames, and X.
+        forget the frequency of a list of frames, and that an array has no time points.
         """
         y = in_time_order(in_plain_numbers(y))
         if y is not None:
             self._given_freq = common_freq(y)
         base: Any = super()
-        if X is not None and y is not None and not base.is_fitted:
-            warnings.warn(
-                f"X is ignored: {type(self).__name__} makes no use of exogenous data.",
-                stacklevel=3,
-            )
-        return base._check_X_y(X=X, y=y, **options)
+        self._X_is_array = isinstance(X, np.ndarray)
+        return base._check_X_y(X=in_time_order(X, "X"), y=y, **options)
 
     def _check_fh(self, fh: Any, pred_int: bool = False) -> ForecastingHorizon:
         """Check that ``fh`` is a horizon, and the one of `fit`.
@@ -123,8 +120,8 @@ class SktimeForecasterBridge:
             The columns seen in `fit`, and no other instances. Time points already known are
             replaced; what lies behind the end of ``y`` is forgotten; gaps are missing values.
             Arrays, which have no time points, continue what has been seen.
-        X : None
-            Ignored.
+        X : as in `fit`
+            Of the new time points, where `fit` has had one.
         update_params : bool, default=True
             Fit again, from the weights of ``transformer_`` on. False only forecasts from the new
             points.

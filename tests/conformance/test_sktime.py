@@ -12,8 +12,6 @@ from simmtm_sk import SimMTMClassifier, SimMTMForecaster, SimMTMRegressor, SimMT
 @pytest.mark.filterwarnings("ignore:Sorting by default when concatenating all DatetimeIndex")
 # one series given as a table of a single column, which we say is read as many of one point
 @pytest.mark.filterwarnings("ignore:X is read as .* series of a single time point")
-# the suite gives X to all forecasters
-@pytest.mark.filterwarnings("ignore:X is ignored")
 @parametrize_with_checks(
     [SimMTMTransformer, SimMTMClassifier, SimMTMRegressor, SimMTMForecaster],
     obj_varname="estimator",
