@@ -58,12 +58,14 @@ def packed_weights(tensors: dict[str, Tensor]) -> bytes:
 def packed(config: dict[str, Any], weights: bytes, metadata: bytes) -> bytes:
     """Return the file; equal contents make equal files.
 
+    Numbers that JSON does not have become objects, see `number_of`.
+
     Raises
     ------
     ValueError
-        If the configuration holds numbers that are not finite, or is larger than can be read.
+        If the configuration is larger than can be read.
     """
-    text = json.dumps(config, indent=1, allow_nan=False).encode()
+    text = json.dumps(_finite(config), indent=1, allow_nan=False).encode()
     _check_json_size(text)
     file = BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -146,6 +148,32 @@ def parsed_json(text: bytes) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ArtifactError("its JSON is no object")
     return content
+
+
+def number_of(value: Any) -> Any:
+    """Return NaN or infinity where JSON stands for it; anything else as it is.
+
+    Examples
+    --------
+    >>> number_of({"float": "-inf"}), number_of(3)
+    (-inf, 3)
+    """
+    match value:
+        case {"float": "nan" | "inf" | "-inf" as text, **rest} if not rest:
+            return float(text)
+    return value
+
+
+def _finite(value: Any) -> Any:
+    """Undo `number_of`, wherever there is such a number."""
+    match value:
+        case float() if not math.isfinite(value):
+            return {"float": str(float(value))}
+        case dict():
+            return {key: _finite(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_finite(inner) for inner in value]
+    return value
 
 
 def _check_json_size(text: bytes) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 
-from .archive import ArtifactError
+from .archive import ArtifactError, number_of
 from .readers import is_scalar
 
 # Folders belong to a machine. Joblib's cache is a folder of pickles, so a file that could name it
@@ -101,6 +101,7 @@ def _is_unsaved(value: Any) -> bool:
 
 
 def _decoded(value: Any, name: str) -> Any:
+    value = number_of(value)
     if is_scalar(value):
         return value
     match value:

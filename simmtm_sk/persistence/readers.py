@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .archive import ArtifactError
+from .archive import ArtifactError, number_of
 
 _INFINITE = "stats_scaler.std"  # where differences between instances were noise
 
@@ -90,18 +90,20 @@ class StateReader:
         return value
 
     def scalars(self, key: str) -> dict[str, Any]:
-        """Take an object of scalars."""
+        """Take an object of scalars, NaN and infinity among them."""
         value = self.anything(key)
-        if not isinstance(value, dict) or not all(is_scalar(v) for v in value.values()):
+        scalars = value if not isinstance(value, dict) else _numbers(value)
+        if not isinstance(scalars, dict) or not all(is_scalar(v) for v in scalars.values()):
             raise self._error(key, "an object of text and numbers", value)
-        return value
+        return scalars
 
     def records(self, key: str) -> list[dict[str, Any]]:
-        """Take a history: a list of objects of scalars."""
+        """Take a history: a list of objects of scalars, NaN and infinity among them."""
         value = self.items(key, dict)
-        if not all(is_scalar(entry) for record in value for entry in record.values()):
+        records = [_numbers(record) for record in value]
+        if not all(is_scalar(entry) for record in records for entry in record.values()):
             raise self._error(key, "a list of objects of numbers", value)
-        return value
+        return records
 
     def inner(self, key: str) -> StateReader:
         """Take an object, to be read in the same way."""
@@ -226,6 +228,10 @@ class TensorReader:
 def is_scalar(value: Any) -> bool:
     """Whether a value of JSON is text, a number, true, false or null."""
     return value is None or isinstance(value, bool | int | float | str)
+
+
+def _numbers(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: number_of(entry) for name, entry in record.items()}
 
 
 def _is_number(value: Any) -> bool:

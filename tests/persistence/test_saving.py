@@ -190,6 +190,15 @@ def test_nothing_to_save_before_fit(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_record_of_what_could_not_be_measured(tmp_path):
+    """Where held-out series are constant, there is no criterion."""
+    estimator = small().fit(X)
+    estimator.history_[0]["valid_criterion"] = np.nan
+    (record,) = load(estimator.save(tmp_path / "model")).history_
+    assert np.isnan(record.pop("valid_criterion"))
+    assert record == {k: v for k, v in estimator.history_[0].items() if k != "valid_criterion"}
+
+
 # -- objects that JSON cannot hold ----------------------------------------------------------------
 
 
