@@ -1,4 +1,4 @@
-"""Write the tables of docs/forecasting.rst from the rows in results/forecasting.csv.
+"""Write the tables of docs/forecasting.rst from the rows of forecasting, short_series, intervals.
 
 python benchmarks/forecasting_tables.py [--results DIR]
 
@@ -8,12 +8,16 @@ What stands between the markers ``begin NAME`` and ``end NAME`` is replaced, as 
 import argparse
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from forecasting import DETERMINISTIC, TASKS, horizons
 from probe import RESULTS
 from tables import ROOT, insert, restructured, signed, text
 
 METHODS = {
+    "closed form": "closed form",
+    "combination, untrained": "combination, untrained",
+    "combination, SimMTM": "combination, SimMTM",
     "ridge": "ridge",
     "DLinear": "DLinear",
     "seasonal naive": "seasonal naive",
@@ -30,6 +34,8 @@ METHODS = {
 }
 # Whose difference says what: pre-training, the neighbours, the encoder, in-domain series.
 COMPARED = (
+    ("combination, SimMTM", "closed form"),
+    ("closed form", "ridge"),
     ("linear-probe", "untrained"),
     ("linear-probe", "auto-encoder"),
     ("linear-probe", "ridge"),
@@ -114,6 +120,29 @@ def seconds_table(rows: pd.DataFrame) -> pd.DataFrame:
     return named((means["pretrain_seconds"] + " + " + means["fit_seconds"]).unstack("method"))
 
 
+def short_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """MASE / sMAPE of short series, and geometric means over them."""
+    order = list(dict.fromkeys(rows["method"]))
+    mase, smape = (
+        rows.pivot_table(index="series", columns="method", values=score, sort=False)[order]
+        for score in ("mase", "smape")
+    )
+    cells = mase.map("{:.2f}".format) + " / " + smape.map("{:.1f}".format)
+    cells.loc["MASE, geometric mean"] = np.exp(np.log(mase).mean()).map("{:.3f}".format)
+    seconds = rows.groupby("method")["seconds"].mean()[order]
+    cells.loc["seconds for a fit"] = seconds.map("{:.2f}".format)
+    return cells
+
+
+def intervals_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Percent of values in intervals of 50, 80 and 95 percent, and the pinball loss."""
+    columns = [name for name in rows if name.startswith("coverage")]
+    shares = (100 * rows[columns]).map("{:.0f}".format).agg(" ".join, axis=1)
+    cells = shares + " | " + rows["pinball"].map("{:.3f}".format)
+    where = rows["task"] + ", " + rows["horizon"].astype(str)
+    return cells.groupby([where, rows["kind"]], sort=False).first().unstack(sort=False)
+
+
 TABLES = {
     "forecasting": errors_table,
     "forecasting-gains": gains_table,
@@ -127,9 +156,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the CSV file")
-    rows = pd.read_csv(parser.parse_args().results / "forecasting.csv")
+    results = parser.parse_args().results
+    rows = pd.read_csv(results / "forecasting.csv")
+    page = ROOT / "docs" / "forecasting.rst"
     for name, table in TABLES.items():
-        insert(ROOT / "docs" / "forecasting.rst", name, restructured(table(rows)))
+        insert(page, name, restructured(table(rows)))
+    insert(
+        page, "short-series", restructured(short_table(pd.read_csv(results / "short_series.csv")))
+    )
+    insert(page, "intervals", restructured(intervals_table(pd.read_csv(results / "intervals.csv"))))
 
 
 if __name__ == "__main__":

@@ -2,16 +2,16 @@
 Forecasting
 ===========
 
-`SimMTMForecaster` is an sktime forecaster. It pre-trains an encoder on windows of the series,
-without any forecasting task, and then solves for a forecast of all steps at once, in closed form.
+`SimMTMForecaster` is an sktime forecaster: a weighted mean of ridges on windows and of profiles of
+the season, solved in closed form, and of a forecast by a pre-trained encoder where that helps.
 """
 
 # %%
 # One series
 # ----------
-# Monthly numbers of airline passengers; the last two years are what is to be forecast. How long a
-# context is, what is taken off it and how strong the penalty is, the forecaster chooses itself, on
-# the end of the series that it is given.
+# Monthly numbers of airline passengers; the last two years are what is to be forecast. Which season
+# there is, and how much each member counts at which step, the forecaster finds out itself, by
+# forecasts from origins within the series that it is given.
 
 import numpy as np
 import pandas as pd
@@ -27,17 +27,17 @@ y = load_airline()
 y_train, y_test = temporal_train_test_split(y, test_size=24)
 fh = np.arange(1, 25)
 
-forecaster = SimMTMForecaster(random_state=0).fit(y_train, fh=fh)
+forecaster = SimMTMForecaster().fit(y_train, fh=fh)
 y_pred = forecaster.predict()
 naive = NaiveForecaster(strategy="last", sp=12).fit(y_train, fh=fh)
 for name, forecast in (("SimMTM", y_pred), ("last year again", naive.predict())):
     print(f"{name:<16} MAPE {mean_absolute_percentage_error(y_test, forecast):.3f}")
-print(forecaster.choices_)
+print(pd.DataFrame(forecaster.choices_["weights"]).round(2))
 
 # %%
 # Intervals
 # ---------
-# They come from the errors on the part of the series that choices were made on.
+# They come from the errors at the same origins.
 
 interval = forecaster.predict_interval(coverage=0.9)
 
