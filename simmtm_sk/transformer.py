@@ -391,7 +391,7 @@ class SimMTMTransformer(
             memory=None if self.memory is None else check_memory(self.memory),
             checkpoint_dir=None if self.checkpoint_dir is None else Path(self.checkpoint_dir),
             compile=self.compile,
-            monitor=EstimatorMonitor(self, context, "pre-training", self.verbose),
+            monitor=EstimatorMonitor(self, context, "pre-training", self.verbose, X),
         )
         self.network_ = network
         self.embedding_ = embedding.fit(network, rows)

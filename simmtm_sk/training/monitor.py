@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -44,21 +43,15 @@ class EstimatorMonitor(Monitor):
         What the training is called in lines for people.
     verbose : int
         1 prints a line per evaluation.
-    fitted : callable or None, default=None
-        Returns attributes that make a copy of the estimator a fitted one, for callbacks which ask
-        for ``fitted_estimator``.
+    X : object, default=None
+        The series, for callbacks that ask for them.
     """
 
     def __init__(
-        self,
-        estimator: Any,
-        context: Any,
-        title: str,
-        verbose: int,
-        fitted: Callable[[], Mapping[str, Any]] | None = None,
+        self, estimator: Any, context: Any, title: str, verbose: int, X: Any = None
     ) -> None:
-        self._estimator, self._context = estimator, context
-        self._title, self._verbose, self._fitted = title, verbose, fitted
+        self._estimator, self._context, self._X = estimator, context, X
+        self._title, self._verbose = title, verbose
         self._has_callbacks = bool(getattr(estimator, "_skl_callbacks", []))
         self._task: Any = None
         self._step: Any = None
@@ -93,10 +86,7 @@ class EstimatorMonitor(Monitor):
     def _call(self, when: str, task: Any, **metadata: Any) -> bool:
         hook = getattr(task, f"call_on_fit_task_{when}")
         told = {"model": self._model, **metadata}
-        wanted = hook(
-            estimator=self._estimator, metadata=told, reconstruction_attributes=self._fitted
-        )
-        return wanted is True
+        return hook(estimator=self._estimator, X=self._X, metadata=told) is True
 
 
 def line(title: str, record: Record, n_epochs: int, seconds_left: float) -> str:
