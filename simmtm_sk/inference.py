@@ -64,7 +64,7 @@ def panel_instance_stats(values: Panel) -> Tensor:
     stats = np.empty((n_series, 2 * n_channels), values.dtype)
     for part in chunks(n_series, n_channels * length):
         chunk = torch.from_numpy(values[part].copy())
-        stats[part] = instance_stats(chunk, ~chunk.isnan())
+        stats[part] = instance_stats(chunk, ~chunk.isnan()).numpy()
     return torch.from_numpy(stats)
 
 
