@@ -83,7 +83,7 @@ def test_what_is_gathered_from_are_the_files(tmp_path, form, encoder, monkeypatc
     assert len(seen) == 2
     for values in seen:
         assert isinstance(values, MappedPanel)
-        for part, file in zip(values.parts, files, strict=True):
+        for part, file in zip(values.arrays, files, strict=True):
             assert np.shares_memory(part, file)
 
 
