@@ -181,7 +181,7 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     >>> forecaster.predict().shape
     (12,)
     >>> list(forecaster.choices_["weights"]["1"])[:3]
-    ['ridge 40', 'ridge 40 to the mean', 'profile 3 x 12']
+    ['ridge 40', 'profile 1 x 12', 'profile 3 x 12']
     """
 
     _tags: ClassVar[dict[str, Any]] = {

@@ -36,6 +36,7 @@ MEANS = (1, 3, 8, 28)  # points, where there is no season
 LONGEST_MEMORY = 8_192  # points of a context
 PENALTY = 0.1  # of ridges, in units of the mean variance of a feature
 POOL = 10  # windows of all series, for every coefficient, beside those of a series' own ridge
+WINDOWS_OF_MEAN = 8  # beside each other, that ridges to the mean need
 ROUGH = 0.7  # root mean square of steps, in standard deviations
 MOST_COEFFICIENTS = 20_000_000  # of all own ridges
 _MOMENTS_AT_ONCE = 25_000_000  # entries
@@ -93,7 +94,9 @@ def choose_members(panel: Panel, look_back: int, horizon: int) -> list[Member]:
     longest = int(panel.train.max())
     members = []
     shortest_fold = int(FIRST_CUT * longest)
-    ridges = [Member("ridge", look_back, anchored, look_back) for anchored in (True, False)]
+    # what the mean of a series is, only many windows say
+    ways = (True, False) if longest >= WINDOWS_OF_MEAN * (look_back + horizon) else (True,)
+    ridges = [Member("ridge", look_back, anchored, look_back) for anchored in ways]
     long = min(LONG_CONTEXT * look_back, shortest_fold - horizon - look_back)
     if long >= 2 * look_back:
         n_recent = look_back // RECENT_SHARE

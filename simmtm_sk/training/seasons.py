@@ -55,10 +55,14 @@ def find_periods(values: Tensor, lengths: Tensor) -> list[int]:
 
 
 def _score(likeness: Tensor, period: int, n_periods: int) -> float:
-    """Return how much more alike the same phases are than all points up to that distance."""
+    """Return how much more alike the same phases are than all points up to that distance.
+
+    As a share of what these differ, so that slow changes of the level do not hide a season.
+    """
     farthest = n_periods * period
-    same, every = likeness[period : farthest + 1 : period], likeness[1 : farthest + 1]
-    return float(same.mean() - every.mean())
+    same = float(likeness[period : farthest + 1 : period].mean())
+    every = float(likeness[1 : farthest + 1].mean())
+    return (same - every) / max(1 - every, 1e-9)
 
 
 def _refined(likeness: Tensor, period: int) -> int:

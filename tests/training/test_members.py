@@ -146,6 +146,11 @@ def test_long_series_have_long_ridges():
     assert names(walks((400,))) == [*RIDGES, *MEANS]
 
 
+def test_ridges_to_the_mean_need_many_windows():
+    for length, expected in ((8 * (12 + HORIZON), True), (8 * (12 + HORIZON) - 1, False)):
+        assert ("ridge 12 to the mean" in names(walks((length,)))) == expected
+
+
 def test_several_series_have_ridges_of_their_own():
     assert names(walks((400, 400)))[:8] == RIDGES + [f"own {name}" for name in RIDGES]
 
