@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from .data import panel_values
+from .interop import read_series
 from .nn.masking import mask_function, masked_views
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ class ReconstructionDisplay:
         count as its end, and nothing is rebuilt behind that.
         """
         check_is_fitted(estimator)
-        original = panel_values(X)[:n_series]
+        original = np.asarray(read_series(estimator, X, reset=False)[:n_series])
         seed = int(check_random_state(random_state).randint(2**31 - 1))
         visible = masked_views(
             torch.tensor(~np.isnan(original)),

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.exceptions import NotFittedError
@@ -107,6 +108,17 @@ def test_rebuilt_from_the_visible_points_alone(fitted, series):
     assert np.isfinite(expected).all()
     for i, line in enumerate(display.rebuilt_lines_):
         np.testing.assert_array_equal(drawn(line), expected[i, 0])
+
+
+def test_channels_are_drawn_in_the_order_of_fit():
+    values = np.random.default_rng(0).normal(size=(12, 2, 20)).cumsum(2)
+    frames = [pd.DataFrame(x.T, columns=["acc", "gyr"]) for x in values]
+    fitted = small(num_epochs=0).fit(frames)
+    swapped = [frame[["gyr", "acc"]] for frame in frames]
+    given, other = (ReconstructionDisplay.from_estimator(fitted, x) for x in (frames, swapped))
+    for lines in ("original_lines_", "rebuilt_lines_"):
+        for line, same in zip(getattr(given, lines), getattr(other, lines), strict=True):
+            np.testing.assert_array_equal(drawn(line), drawn(same))
 
 
 def test_mask_ratio_is_the_estimators_or_the_callers(fitted):

@@ -1,10 +1,11 @@
 """From the containers of numpy, pandas and sktime to rows of (values, observed)."""
 
 from .channel_names import channel_order, column_names
-from .containers import channel_names, is_sktime_panel, is_table, panel_values, plain_table
+from .containers import channel_names, is_sktime_panel, is_table, panel_values
 from .frames import is_nested
 from .misreadings import announce_misreadings, announce_order
 from .panel import MappedPanel, Panel, chunks, on_disk
+from .tables import plain_table
 from .window_dataset import RowSource, WindowDataset, series_ends
 
 __all__ = [

@@ -23,8 +23,9 @@ from .frames import (
     rows_are_time,
     wide_levels,
 )
-from .numbers import Floats, as_float, frame_values, is_plain, objects
+from .numbers import Floats, as_float, frame_values, objects
 from .panel import MappedPanel, Panel, chunks, on_disk
+from .tables import plain_table
 
 ACCEPTED = (
     "a numpy array (n_series, n_channels, length), or a list of such arrays, whose series follow "
@@ -51,32 +52,6 @@ def is_table(X: Any) -> bool:
             len({len(x) for x in X}) == 1
         )
     return getattr(X, "ndim", 2) == 2 and not (isinstance(X, np.ndarray) and _is_ragged(X))
-
-
-def plain_table(X: Any) -> Any:
-    """Return a table as a frame or an array of numbers that scikit-learn can validate.
-
-    Raises
-    ------
-    ValueError
-        If its columns are numbers or dates that do not grow: they are time points.
-    """
-    if isinstance(X, pd.DataFrame):
-        _check_time_grows(X.columns)
-        return X if is_plain(X) else pd.DataFrame(frame_values(X), X.index, X.columns)
-    if isinstance(X, list | tuple):
-        X = np.array(X)
-    return as_float(X) if isinstance(X, np.ndarray) and not on_disk(X) else X
-
-
-def _check_time_grows(columns: pd.Index) -> None:
-    is_time = isinstance(columns, pd.DatetimeIndex | pd.TimedeltaIndex | pd.PeriodIndex)
-    counts = is_time or columns.dtype.kind in "iuf"
-    if counts and columns.is_unique and not columns.is_monotonic_increasing:
-        raise ValueError(
-            "the columns of the table X are time points, but not in order: "
-            f"{list(columns[:5])}, ... X.sort_index(axis=1) sorts them."
-        )
 
 
 def channel_names(X: Any) -> Names | None:
@@ -157,12 +132,7 @@ def _from_pandas(X: pd.DataFrame | pd.Series) -> Floats:
     if rows_are_time(X):
         return from_rows(X)
     frame = pd.DataFrame(X)
-    return from_wide(frame) if is_wide(frame) else _from_table(frame)
-
-
-def _from_table(X: pd.DataFrame) -> Floats:
-    """Read a table, a series of one channel a row."""
-    return frame_values(plain_table(X))[:, None, :]
+    return from_wide(frame) if is_wide(frame) else frame_values(plain_table(frame))[:, None, :]
 
 
 def _from_sequence(X: Sequence[Any]) -> Panel:

@@ -20,12 +20,12 @@ _TIME = (pd.DatetimeIndex, pd.PeriodIndex, pd.TimedeltaIndex)
 def is_nested(X: object) -> bool:
     """Recognise sktime's frames whose cells are series."""
     if isinstance(X, pd.Series):
-        return X.dtype == object and _is_series(X)
+        return X.dtype.kind == "O" and _is_series(X)
     if not isinstance(X, pd.DataFrame) or not X.size:
         return False
-    if np.dtype(object) not in X.dtypes.to_numpy():
+    if not any(dtype.kind == "O" for dtype in X.dtypes):
         return False
-    return any(_is_series(column) for _, column in X.items() if column.dtype == object)
+    return any(_is_series(column) for _, column in X.items() if column.dtype.kind == "O")
 
 
 def _is_series(column: pd.Series) -> bool:

@@ -76,6 +76,13 @@ def check_frames_of_rows():
     refused(lambda: table.set_axis(HOURS[::-1], axis=1), "not in order")
     text = table.set_axis([*"gfedcba"], axis=1)  # of which nothing is known
     same(panel_values(text), X[:, :1])
+    for stamps in (
+        ["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04"],
+        ["1.2.2024 05:00", "1.2.2024 06:00", "1.2.2024 07:00", "1.2.2024 08:00"],
+        ["2024-01-01T00:00:00Z", "2024-01-01T00:00:01Z", "2024-01-01", "12:30"],
+    ):
+        refused(lambda stamps=stamps: table.set_axis(stamps), r"looks like time.*to_datetime")
+    same(panel_values(table.set_axis(["p-2024-1", "7", "", "2024"])), X[:, :1])  # names
     hidden = holes()[:, 0]
     missing = np.where(hidden, np.nan, X[:, 0])[:, None]
     same(panel_values(table.mask(hidden).convert_dtypes()), missing)
