@@ -168,8 +168,8 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
     begins before its series does is filled up with missing values.
 
     *Exogenous data* that are known in advance (prices, holidays, a weather forecast) add a linear
-    effect to each column, learned in closed form from changes; the rest is forecast as it would be
-    without them. Where cross-validation finds no effect, there is none. `predict` needs them at the
+    effect to each column, learned in closed form; the rest is forecast as it would be without
+    them. Where cross-validation finds no effect, there is none. `predict` needs them at the
     time points of ``fh``, `update` at the new ones.
 
     Examples

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 PENALTIES = (1e-6, 1e-4, 1e-2, 1e-1, 1.0)  # of the mean square of a standardised covariate
+MEMORIES = (1.0, 0.95, 0.8, 0.5, 0.0)  # share of a point that is taken off the next one
 N_BLOCKS = 5  # of time, each of which is predicted from all others
-FEWEST_CHANGES = 20  # of a series, to learn effects from
+FEWEST_POINTS = 20  # of a series, to learn effects from
 MARGIN = 0.02  # share of the squared error that effects must save
 
 
@@ -18,10 +19,12 @@ def covariate_coefs(
 ) -> NDArray[np.float64]:
     """Return how much each covariate adds to each series, (n_series, n_covariates).
 
-    A ridge regression of the changes of a series from point to point on those of the covariates:
-    levels and trends that both have by chance say nothing. Its penalty has the least error on
-    blocks of time left out; where the error of no penalty is clearly less than that of no effect,
-    coefficients are zero.
+    A ridge regression with errors that are remembered from point to point (Cochrane and Orcutt,
+    1949): a share of each point is taken off the next one, in the series as in the covariates. All
+    of it leaves changes, which say nothing of levels and trends that both have by chance; none of
+    it leaves the values, which say more where errors are soon forgotten. Share and penalty have the
+    least error on blocks of time left out. Where that is not clearly less than the error without
+    any effect, coefficients are zero.
 
     Parameters
     ----------
@@ -41,33 +44,52 @@ def covariate_coefs(
 
 
 def _coefs(y: NDArray[np.floating], x: NDArray[np.float64]) -> NDArray[np.float64]:
-    changes, target = np.diff(x).T, np.diff(y)
-    observed = ~np.isnan(target)
-    changes, target = changes[observed], target[observed]
+    tried = [fit for memory in MEMORIES for fit in _fits(y, x, memory)]
     nothing = np.zeros(len(x))
-    unit, scale = (np.sqrt((a**2).mean(0)) if len(a) else a.sum(0) for a in (changes, target))
-    if len(target) < FEWEST_CHANGES or not scale > 0 or not (unit > 0).any():
+    if not tried:
         return nothing
-    changes, target = changes / np.where(unit > 0, unit, np.inf), target / scale
-    blocks = np.array_split(np.arange(len(target)), N_BLOCKS)
-    grams = np.stack([changes[b].T @ changes[b] for b in blocks])
-    products = np.stack([changes[b].T @ target[b] for b in blocks])
-    gram, product = grams.sum(0), products.sum(0)
-    errors = np.array(
-        [
-            [
-                ((target[b] - changes[b] @ _ridge(gram - g, product - p, penalty)) ** 2).mean()
-                for b, g, p in zip(blocks, grams, products, strict=True)
-            ]
-            for penalty in PENALTIES
-        ]
-    )
-    best = int(errors.mean(1).argmin())
-    gain = np.array([(target[b] ** 2).mean() for b in blocks]) - errors[best]
+    without = min((blocks for _, _, blocks in tried), key=lambda blocks: float(blocks.mean()))
+    coef, errors, _ = min(tried, key=lambda fit: float(fit[1].mean()))
+    gain = (without - errors) / max(float(without.mean()), np.finfo(float).tiny)
     if gain.mean() <= max(MARGIN, gain.std(ddof=1) / np.sqrt(N_BLOCKS)):
         return nothing
-    coef = _ridge(gram, product, PENALTIES[best]) * scale
-    return np.asarray(np.where(unit > 0, coef / np.where(unit > 0, unit, 1), 0))
+    return coef
+
+
+def _fits(
+    y: NDArray[np.floating], x: NDArray[np.float64], memory: float
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+    """Return coefficients for every penalty, and errors by block of time with and without them."""
+    target, features = y[1:] - memory * y[:-1], (x[:, 1:] - memory * x[:, :-1]).T
+    observed = ~np.isnan(target)
+    target, features = target[observed], features[observed]
+    if len(target) < FEWEST_POINTS:
+        return []
+    target, features = target - target.mean(), features - features.mean(0)
+    unit, scale = np.sqrt((features**2).mean(0)), float(np.sqrt((target**2).mean()))
+    varies = unit > 0
+    if not varies.any() or scale == 0:
+        return []
+    features = features / np.where(varies, unit, np.inf)
+    blocks = np.array_split(np.arange(len(target)), N_BLOCKS)
+    grams = np.stack([features[b].T @ features[b] for b in blocks])
+    products = np.stack([features[b].T @ (target[b] / scale) for b in blocks])
+    without = np.array([(target[b] ** 2).mean() for b in blocks])
+    fits = []
+    for penalty in PENALTIES:
+        coefs = [
+            _ridge(grams.sum(0) - gram, products.sum(0) - product, penalty)
+            for gram, product in zip(grams, products, strict=True)
+        ]
+        errors = np.array(
+            [
+                ((target[b] - scale * (features[b] @ coef)) ** 2).mean()
+                for b, coef in zip(blocks, coefs, strict=True)
+            ]
+        )
+        coef = scale * _ridge(grams.sum(0), products.sum(0), penalty)
+        fits.append((np.where(varies, coef / np.where(varies, unit, 1), 0), errors, without))
+    return fits
 
 
 def _ridge(
