@@ -7,7 +7,6 @@ device inside an epoch.
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 import warnings
@@ -175,7 +174,7 @@ def _optimizer(model: nn.Module, plan: Plan, device: torch.device) -> torch.opti
 
 
 def _copied(model: nn.Module) -> Weights:
-    return copy.deepcopy(model.state_dict())
+    return {name: weight.clone() for name, weight in model.state_dict().items()}
 
 
 def _state(
@@ -238,7 +237,8 @@ def _run_epochs(
             raise
         progress.epoch += 1
     # a buffer may be infinite: the unit of what never varies
-    sound = [p.isfinite().all() for p in model.parameters()]
+    weights = [p for p in model.parameters() if p.numel()]
+    sound = [torch.linalg.vector_norm(p, math.inf).isfinite() for p in weights]
     sound += [~b.isnan().any() for b in model.buffers()]
     if not torch.stack(sound).all():
         raise _DivergedError(f"in the last step of epoch {progress.epoch}: weights overflow", False)
