@@ -118,10 +118,10 @@ class SpreadingRidge:
 
     First a ridge on the labelled series alone says of every other series what it is. Then labels
     are passed on along the neighbours, and the share that arrives of just that class is the weight
-    of the series in a second ridge, next to the labelled ones. What each class hands out is what
-    the first ridge counts of it, shrunk to equal numbers: to the power of k / (k + 1) with k labels
-    for each class. So classes need not be of one size, and where the neighbours know nothing, or
-    something else, the second ridge is the first one.
+    of the series in a second ridge, next to the labelled ones. What each class hands out, and what
+    its series weigh together, is what the first ridge counts of it, shrunk to equal numbers: to the
+    power of k / (k + 1) with k labels for each class. So classes need not be of one size, and where
+    the neighbours know nothing, or something else, the second ridge is the first one.
 
     Parameters
     ----------
@@ -177,9 +177,12 @@ class SpreadingRidge:
         believed = alone.scores.argmax(1)
         counts = np.maximum(np.bincount(believed, minlength=n_classes), 0.5)
         per_class = len(labelled) / n_classes
-        arrived = spread_labels(self.graph, given, counts ** (per_class / (per_class + 1)))
+        totals = counts ** (per_class / (per_class + 1))
+        arrived = spread_labels(self.graph, given, totals)
         share = arrived[np.arange(n_series), believed]
         share[labelled] = 0
+        sums = np.bincount(believed, share, n_classes)
+        share *= (totals / np.maximum(sums, np.finfo(np.float64).tiny))[believed]
         share *= UNLABELLED_SHARE * len(labelled) / share.sum()
         share *= self._mean_weights(labelled)[believed]
         targets = self.classes[believed]
