@@ -17,25 +17,21 @@ from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
-from torch import Tensor
 
 from .data.forecast_windows import ForecastWindows, Index, observed_length
 from .encoders import PatchEncoder
+from .forecaster_state import StoredForecaster
 from .interop.covariates import Covariates
 from .interop.history import History, matched_columns
 from .interop.horizon import Steps, forecast_frame, horizon_steps
-from .interop.sktime_forecaster import SktimeForecasterBridge
-from .interop.stored_history import PLAIN, decoded_history, encoded_history, plain_name
 from .nn.combination import Combination
 from .nn.contracts import shortest_series
 from .nn.forecast import NORMALIZATIONS, Forecast
-from .persistence import StateReader, TensorReader
-from .persistence.combinations import members_state, restored_combination
 from .training.combination import ENCODER_STRATEGY, fit_combination, pays_for_encoder
 from .training.contexts import pretraining_windows, training_part, training_std
 from .training.effects import covariate_coefs
 from .training.forecasting import Fitted, fit_forecast
-from .training.isolation import isolated_torch, torch_as_it_starts
+from .training.isolation import torch_as_it_starts
 from .training.residuals import column_quantiles, lagged_quantiles
 from .training.rollout import Rollout, roll_out
 from .training.settings import FORECASTING, draw_seed, epochs, resolve_device
@@ -48,7 +44,7 @@ COMBINATIONS = ("combination", "closed-form")  # the other strategies are the en
 LONGEST_CONTEXT = 336
 
 
-class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, BaseEstimator):
+class SimMTMForecaster(StoredForecaster, BaseForecaster, BaseEstimator):
     """Forecast time series by simple forecasts and a pre-trained encoder, all steps at once.
 
     One model serves all columns and all instances of a panel: every column is a series of its own.
@@ -205,8 +201,6 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
         "capability:random_state": True,
         "property:randomness": "derandomized",
     }
-    _covariates: Covariates | None = None
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **TransformerUser._parameter_constraints,
         "strategy": [StrOptions({*COMBINATIONS, *STRATEGIES})],
@@ -654,100 +648,6 @@ class SimMTMForecaster(SktimeForecasterBridge, TransformerUser, BaseForecaster, 
                 f"{self.horizon_}."
             )
         return steps
-
-    # -- saving, see persistence.py ---------------------------------------------------------------
-
-    def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        transformers, tensors = self._transformers_state()
-        history, history_tensors = encoded_history(self._seen)
-        heads = {
-            name: value
-            for name, value in self.forecast_.state_dict().items()
-            if "network." not in name  # it is among the transformers
-        }
-        state = {
-            "context_length_": self.context_length_,
-            "horizon_": self.horizon_,
-            "history_": self.history_,
-            "encoders": transformers,
-            "y": history,
-            **self._sktime_state(),
-        }
-        if isinstance(self.forecast_, Combination):  # its weights say what its choices are
-            encoder = self.forecast_.encoder
-            state["members"] = members_state(self.forecast_)
-            state["encoder_normalization"] = None if encoder is None else encoder.normalization
-        else:
-            state["choices_"] = self.choices_
-        tensors |= {f"forecast.{name}": value for name, value in heads.items()}
-        tensors |= {f"y.{name}": value for name, value in history_tensors.items()}
-        if self._covariates is not None:
-            state["covariates"] = [plain_name(name) for name in self._covariates.columns]
-            known = np.concatenate(self._covariates.values, 1)
-            tensors["covariates"] = torch.tensor(known)
-            tensors["covariate_coef"] = torch.tensor(self.covariate_coef_)
-        tensors["residuals"] = torch.as_tensor(self.residuals_)
-        tensors["residual_series"] = torch.as_tensor(self._residual_series)
-        tensors["series_std"] = torch.as_tensor(self._series_std)
-        return state, tensors
-
-    def _restore_state(self, state: StateReader, tensors: TensorReader) -> None:
-        self._restore_transformers(state.inner("encoders"), tensors)
-        self.context_length_ = state.integer("context_length_", 2)
-        self.horizon_ = state.integer("horizon_", 1)
-        self.history_ = state.records("history_")
-        self._seen = decoded_history(state.inner("y"), tensors.under("y."))
-        n_series = len(self._seen.series)
-        heads = tensors.under("forecast.")
-        if "members" in state:
-            normalization = state.scalar("encoder_normalization")
-            encoder = None
-            if normalization is not None:
-                encoder = self._restored_forecast(heads.under("encoder."), normalization)
-            members = state.items("members", dict)
-            self.forecast_ = restored_combination(
-                members, heads, self.horizon_, n_series, self.context_length_, encoder
-            )
-            self.choices_ = {"weights": self.forecast_.weights_by_step()}
-        else:
-            self.choices_ = state.scalars("choices_")
-            self.forecast_ = self._restored_forecast(heads, self.choices_.get("normalization"))
-        self.residuals_ = tensors.take(
-            "residuals", (None, self.horizon_), torch.float32, missing=True
-        ).numpy()
-        n_errors = len(self.residuals_)
-        self._residual_series = tensors.take(
-            "residual_series", (n_errors,), torch.int64, low=0, high=n_series - 1
-        ).numpy()
-        self._series_std = tensors.take("series_std", (n_series,)).numpy()
-        self._covariates = self._restored_covariates(state, tensors)
-        self._restore_sktime_state(state, self._seen)
-
-    def _restored_covariates(self, state: StateReader, tensors: TensorReader) -> Covariates | None:
-        if "covariates" not in state:
-            return None
-        columns = state.items("covariates", *PLAIN)
-        lengths = [instance.values.shape[1] for instance in self._seen.instances]
-        known = tensors.take("covariates", (len(columns), sum(lengths)), missing=True).numpy()
-        shape = (len(self._seen.series), len(columns))
-        self.covariate_coef_ = tensors.take("covariate_coef", shape).numpy()
-        tables = np.split(known, np.cumsum(lengths)[:-1], 1)
-        return Covariates(pd.Index(columns), tables)
-
-    def _restored_forecast(self, tensors: TensorReader, normalization: Any) -> Forecast:
-        """Build the heads when they are known to have the sizes of the tensors that there are."""
-        tensors.check_shape("window_head.weight", (self.horizon_, self.context_length_))
-        if normalization not in NORMALIZATIONS:
-            raise ValueError(
-                f"normalization must be one of {NORMALIZATIONS}, got {normalization!r}."
-            )
-        with isolated_torch(0):
-            forecast = Forecast(
-                self.transformer_.network_, self.context_length_, self.horizon_, normalization, 0.0
-            )
-        heads = {k: v for k, v in forecast.state_dict().items() if not k.startswith("network.")}
-        tensors.fill(heads)
-        return forecast.eval()
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
