@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..data.numbers import as_float
 from .calendar import kind_of
 
 COMPLEX = "y must hold real numbers, got complex ones; take their real part, or their abs."
@@ -128,6 +129,8 @@ def in_plain_numbers(y: Any) -> Any:
         y = np.where(mask, np.nan, y.astype(np.float64)) if y.dtype.kind in "fiub" else y
     if isinstance(y, np.ndarray) and y.dtype.kind == "c":
         raise TypeError(COMPLEX)
+    if isinstance(y, np.ndarray) and y.dtype == object:
+        return as_float(y, "y")
     if isinstance(y, pd.Series | pd.DataFrame):
         dtypes = [y.dtype] if isinstance(y, pd.Series) else list(y.dtypes)
         if any(getattr(dtype, "kind", "") == "c" for dtype in dtypes):

@@ -200,9 +200,10 @@ def _feature_moments(moments: Tensor, ridge: WindowRidge, horizon: int) -> tuple
 
 
 def _solved(xx: Tensor, xy: Tensor) -> Tensor:
-    """Solve ridges, (n, p, p) and (n, p, horizon) -> (n, p, horizon)."""
+    """Solve ridges, (n, p, p) and (n, p, horizon) -> (n, p, horizon); zero without variation."""
     unit = xx.diagonal(dim1=1, dim2=2).mean(1)
     penalty = PENALTY * torch.where(unit > 0, unit, 1.0)
     eye = torch.eye(xx.shape[1], dtype=xx.dtype, device=xx.device)
-    factor = torch.linalg.cholesky(xx + penalty[:, None, None] * eye)
-    return torch.cholesky_solve(xy, factor)
+    factor, failed = torch.linalg.cholesky_ex(xx + penalty[:, None, None] * eye)
+    # where windows do not vary, all that is left of their moments is rounding: nothing is learned
+    return torch.cholesky_solve(xy, factor).masked_fill((failed > 0)[:, None, None], 0)

@@ -1,8 +1,8 @@
 """Untidy inputs, drawn at random, for every public method.
 
-Whatever is given, the answer is finite and of the documented shape, or an error of this package or
-of scikit-learn's validation that says what is wrong; inputs that are only untidy get the answer of
-the tidy ones. ``python -m tests.reliability.dirty_inputs 10000`` tries so many.
+Whatever is given, the answer is finite and of the documented shape, or an error of this package,
+or of the validation of scikit-learn or sktime, that says what is wrong; inputs that are only untidy
+get the answer of the tidy ones. ``python -m tests.reliability.dirty_inputs 10000`` tries so many.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 import traceback
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,14 @@ from simmtm_sk import (
     SimMTMRegressor,
     SimMTMTransformer,
 )
+from tests.reliability import dirty_series
 from tests.reliability.outcome import Outcome
 
 N, C, L = 12, 2, 16
 NAMES = ["acc", "gyr"]
 CLEAN = np.random.default_rng(0).normal(size=(N, C, L)).cumsum(2)
 KINDS = np.arange(N) % 2
-OWN = (str(Path(simmtm_sk.__file__).parent), "sklearn/utils/")
+OWN = (str(Path(simmtm_sk.__file__).parent), "sklearn/utils/", "sktime/forecasting/base/")
 METHODS = {
     "transformer": ["transform", "reconstruct", "similarity", "score", "fit_transform"],
     "classifier": ["predict", "predict_proba", "score", "fit"],
@@ -289,6 +291,8 @@ def complaint(kind: str, method: str, result: Any, tidy: Any) -> str | None:
 def tried(seed: int) -> tuple[str, str | None]:
     """Return what was tried and how it ended, and what is wrong with that, if anything."""
     rng = np.random.default_rng([seed, 99])
+    if rng.random() < 0.15:
+        return tried_series(rng, seed)
     kind = str(rng.choice([*METHODS]))
     method = str(rng.choice(METHODS[kind], p=likelihood(kind)))
     channel_independent = bool(rng.random() < 0.3)
@@ -301,19 +305,40 @@ def tried(seed: int) -> tuple[str, str | None]:
     same &= not ("fit" in method and described.startswith("columns exchanged"))
     tidy = answer(kind, method, channel_independent, multiindex(CLEAN), y) if same else None
     where = f"{seed}: {kind}.{method}, {described}, labels {labels}"
+    end, result = ended(where, lambda: answer(kind, method, channel_independent, X, y))
+    if end != "answered":
+        return end, result
+    wrong = complaint(kind, method, result, tidy)
+    return "answered", None if wrong is None else f"{where}: {wrong}"
+
+
+def tried_series(rng: np.random.Generator, seed: int) -> tuple[str, str | None]:
+    """Try a series to forecast."""
+    method = str(rng.choice(dirty_series.METHODS))
+    described, y = dirty_series.drawn(rng)
+    where = f"{seed}: forecaster.{method}, {described}"
+    end, result = ended(where, lambda: dirty_series.answer(method, y))
+    if end != "answered":
+        return end, result
+    values, n_rows = result
+    right = len(values) == n_rows and np.isfinite(values).all()
+    return "answered", None if right else f"{where}: {len(values)} of {n_rows} rows, {values}"
+
+
+def ended(where: str, compute: Callable[[], Any]) -> tuple[str, Any]:
+    """Return "answered" and the answer, or how else it ended and what is wrong with that."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("ignore", FutureWarning)
         try:
-            result = answer(kind, method, channel_independent, X, y)
+            return "answered", compute()
         except (ValueError, TypeError) as error:
             last = traceback.extract_tb(error.__traceback__)[-1].filename
             said_by_us = any(part in last for part in OWN)
             return "refused", None if said_by_us else f"{where}: {error!r} from {last}"
         except Exception as error:
             return "failed", f"{where}: {error!r}"
-    wrong = complaint(kind, method, result, tidy)
-    return "answered", None if wrong is None else f"{where}: {wrong}"
 
 
 def likelihood(kind: str) -> list[float]:
