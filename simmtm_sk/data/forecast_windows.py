@@ -59,15 +59,15 @@ class ForecastWindows:
     ) -> None:
         self.context_length, self.horizon = context_length, horizon
         self.device = device or torch.device("cpu")
-        self.lengths = np.array([len(one) for one in series])
+        self.lengths = np.array([len(x) for x in series])
         before, behind = np.full(context_length, np.nan), np.full(horizon, np.nan)
-        padded = [part for one in series for part in (before, one, behind)]
+        padded = [part for x in series for part in (before, x, behind)]
         flat = torch.as_tensor(np.concatenate(padded).astype(np.float64), device=self.device)
         self.content = flat
         self._contexts = flat.unfold(0, context_length, 1)
         self._targets = flat.unfold(0, horizon, 1)
         self._offset = np.r_[0, np.cumsum(self.lengths + context_length + horizon)[:-1]]
-        self._ends = np.array([observed_length(one) for one in series])
+        self._ends = np.array([observed_length(x) for x in series])
         last = np.maximum(self._ends - horizon, 1)
         first = np.minimum(context_length, last)
         counts = last - first + 1

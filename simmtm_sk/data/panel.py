@@ -103,11 +103,11 @@ def windows(
     if isinstance(values, np.ndarray):
         views: NDArray[np.floating[Any]] = sliding_window_view(values, length, axis=2)
         return views[series, :, start]
-    found = np.empty((len(series), values.shape[1], length), values.dtype)
+    gathered = np.empty((len(series), values.shape[1], length), values.dtype)
     owner = np.searchsorted(values.offsets, series, side="right") - 1
     for i in np.unique(owner):
         here = owner == i
-        found[here] = windows(
+        gathered[here] = windows(
             values.arrays[i], series[here] - values.offsets[i], start[here], length
         )
-    return found
+    return gathered
