@@ -100,9 +100,7 @@ def choose_members(panel: Panel, look_back: int, horizon: int) -> list[Member]:
     long = min(LONG_CONTEXT * look_back, shortest_fold - horizon - look_back)
     if long >= 2 * look_back:
         n_recent = look_back // RECENT_SHARE
-        ridges += [
-            Member("ridge", long, anchored, n_recent, FINENESS) for anchored in (True, False)
-        ]
+        ridges += [Member("ridge", long, anchored, n_recent, FINENESS) for anchored in ways]
     if longest - look_back - horizon + 1 >= FEWEST_WINDOWS:
         members += ridges
         n_series = len(panel.lengths)
