@@ -16,7 +16,8 @@ from ..nn.forecast import Forecast
 from ..nn.normalization import visible_statistics
 from .residuals import error_unit
 
-_POINTS_AT_ONCE = 2_000_000  # of contexts that are forecast from together
+_ROWS_AT_ONCE = 4_096  # contexts that are forecast from together,
+_POINTS_AT_ONCE = 2_000_000  # and their points
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def roll_out(
     model = copy.deepcopy(model).to(windows.device).eval()
     std = torch.as_tensor(series_std, device=windows.device)[:, None]
     known = torch.as_tensor(last, device=windows.device)[:, None]
-    n_rows = max(1, _POINTS_AT_ONCE // windows.context_length)
+    n_rows = max(1, min(_ROWS_AT_ONCE, _POINTS_AT_ONCE // windows.context_length))
     pieces = [(np.empty((0, windows.horizon)), np.empty((0, 1)), np.empty(0, np.intp))]
     with torch.inference_mode():
         for start in range(0, len(series), n_rows):
