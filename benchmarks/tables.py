@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from classification import DETERMINISTIC, STRATEGIES
+from embeddings import EMBEDDINGS
 from probe import RESULTS
-from scipy.stats import wilcoxon
 from study import POOLINGS, RIVALS, VARIANTS, initial
 from tasks import EPILEPSY, MORE_SMALL, POOLS, REGRESSION, SMALL
 
@@ -49,35 +49,15 @@ ORDER = {
     "method": (*METHODS, "chosen"),
     "labels_per_class": LABELS,
 }
-PUBLISHED = (
-    "raw",
-    "untrained",
-    "probe",
-    "untrained spread",
-    "spread",
-    "untrained patches",
-    "patches",
-    "minirocket",
-    "minirocket-spread",
-)
 PARTIAL = (*STRATEGIES, "multirocket", "dtw")  # not run everywhere
 ONCE = (*DETERMINISTIC, "general")  # with all labels, one run stands for those of all seeds
-GAINS = (
-    ("probe", "untrained"),
-    ("patches", "untrained patches"),
-    ("probe", "minirocket"),
-    ("spread", "probe"),
-    ("spread", "untrained spread"),
-    ("spread", "minirocket"),
-    ("spread", "minirocket-spread"),
-    ("probe", "multirocket"),
-    ("spread", "from-scratch"),
-    ("probe", "from-scratch"),
-    ("fine-tune", "from-scratch"),
-    ("probe-then-fine-tune", "probe"),
-)
 REGIMES = {"small": "small sets", "pool": "large pools"}
-FEWEST_SETS = 6  # with fewer, no signed-rank test could reject at 5 %
+SCORES = {
+    "ridge": "ridge",
+    "spread": "labels spread",
+    "1-nn": "nearest neighbour",
+    "k-means": "clusters (ARI)",
+}
 
 # -- rows -----------------------------------------------------------------------------------------
 
@@ -172,27 +152,6 @@ def change(differences: pd.Series) -> str:
     return f"{signed(differences.mean())} ± {error}" if error else signed(differences.mean())
 
 
-def gain(differences: pd.Series) -> dict[str, str]:
-    """Summary of paired differences; the test is on the means of sets."""
-    sets = differences.groupby("task", observed=True).mean().round(9)
-    signs = [int((np.sign(sets) == sign).sum()) for sign in (1, -1, 0)]
-    return {
-        "mean gain": signed(differences.mean()),
-        "standard error": standard_error(differences) or "—",
-        "sets better / worse / tied": " / ".join(map(str, signs)),
-        "p": p_value(sets),
-        "pairs": str(len(differences)),
-    }
-
-
-def p_value(sets: pd.Series) -> str:
-    """Of Wilcoxon's signed-rank test, two-sided."""
-    if len(sets) < FEWEST_SETS or not sets.any():
-        return "—"
-    p = wilcoxon(sets).pvalue
-    return "< .001" if p < 0.001 else text(p)
-
-
 def slashed(
     rows: pd.DataFrame, scores: tuple[str, str], summary: Callable[[pd.DataFrame], pd.DataFrame]
 ) -> pd.DataFrame:
@@ -201,32 +160,60 @@ def slashed(
     return (first + " / " + second).where(first != "", "")
 
 
+# -- tables of embeddings.csv ---------------------------------------------------------------------
+
+
+def common_sets(rows: pd.DataFrame, tasks: tuple[str, ...]) -> pd.DataFrame:
+    """Rows of the sets that were measured with every embedding."""
+    rows = where(rows, task=tasks)
+    n_embeddings = rows.groupby("task", observed=True)["embedding"].nunique()
+    return where(rows, task=n_embeddings.index[n_embeddings == len(EMBEDDINGS)].tolist())
+
+
+def embeddings_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Means over sets of every score: the mean over draws of a set counts once."""
+    parts = []
+    for tasks, label in ((SMALL, "small sets"), (MORE_SMALL, "further sets"), (POOLS, "pools")):
+        found = common_sets(rows, tasks)
+        if found.empty:
+            continue
+        # scores without a head have no number of labels
+        given = found["labels_per_class"].astype(object).fillna("")
+        found = found.assign(labels_per_class=given)
+        index = ["embedding", "score", "labels_per_class"]
+        sets = found.groupby([*index, "task"], observed=True)["value"].mean()
+        wide = sets.groupby(index, observed=True).mean().unstack("embedding")
+        number = found["task"].nunique()
+        for score, name in SCORES.items():
+            if score in wide.index:
+                part = wide.loc[score].reindex(
+                    [k for k in ("", *LABELS) if (score, k) in wide.index]
+                )
+                part.index = [
+                    f"{label} ({number}), {name}" + (f", {labels(k)}" if k in LABELS else "")
+                    for k in part.index
+                ]
+                parts.append(part)
+    return pd.concat(parts)[[name for name in EMBEDDINGS if name in parts[0]]]
+
+
+def sets_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """The ridge on every set, at 1 / 5 / 10 / all labels per class."""
+    rows = where(rows, score="ridge")
+    means = rows.groupby(["task", "embedding", "labels_per_class"], observed=True)["value"].mean()
+    wide = means.unstack("labels_per_class")
+    joined = wide.apply(lambda row: " / ".join(text(x) for x in row if not pd.isna(x)), axis=1)
+    table = joined.unstack("embedding")
+    return table[[name for name in EMBEDDINGS if name in table]]
+
+
+def seconds_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Seconds of a processor for fit and transform of both parts."""
+    table = rows.pivot_table(index="task", columns="embedding", values="cpu_seconds", observed=True)
+    return table[[name for name in EMBEDDINGS if name in table]].map(lambda x: f"{x:.1f}")
+
+
 # -- tables of classification.csv -----------------------------------------------------------------
-
-
-def readme_table(rows: pd.DataFrame) -> pd.DataFrame:
-    rows = where(rows, part="test", method=PUBLISHED)
-    small = where(rows, task=SMALL, labels_per_class="all")
-    parts = [mean(by_method(small), "small sets, all labels")]
-    for regime, name in REGIMES.items():
-        for k in ("1", "5", "10"):
-            few = where(rows, regime=regime, labels_per_class=k)
-            parts.append(mean(by_method(few), f"{name}, {labels(k)}"))
-    return in_order(pd.concat(parts))
-
-
-def small_table(rows: pd.DataFrame) -> pd.DataFrame:
-    rows = where(rows, regime="small", part="test", labels_per_class="all", method=list(METHODS))
-    wide = by_method(rows)
-    parts = [by_task(wide)]
-    for label, names in (("mean", SMALL), ("mean of further sets", MORE_SMALL)):
-        parts.append(means(wide[wide.index.isin(names, level="task")], label))
-    return in_order(pd.concat(parts))
-
-
-def few_table(rows: pd.DataFrame) -> pd.DataFrame:
-    rows = where(rows, regime="small", part="test", labels_per_class=("1", "5", "10"))
-    return means_by_labels(by_method(rows))
 
 
 def means_by_labels(wide: pd.DataFrame) -> pd.DataFrame:
@@ -237,11 +224,6 @@ def means_by_labels(wide: pd.DataFrame) -> pd.DataFrame:
 
 def named(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return table.rename(index=lambda label: f"{name}, {label}")
-
-
-def pool_table(rows: pd.DataFrame) -> pd.DataFrame:
-    wide = by_method(where(rows, regime="pool", part="test"))
-    return in_order(pd.concat([per_set(wide), named(means_by_labels(wide), "mean")]))
 
 
 def epilepsy_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -276,23 +258,6 @@ def chosen_table(rows: pd.DataFrame) -> pd.DataFrame:
     wide = by_method(rows).reindex(columns=methods).dropna()
     names = {**METHODS, "chosen": "the better one"}
     return mean(wide, "small sets, all labels").rename(columns=names)
-
-
-def gain_table(rows: pd.DataFrame) -> pd.DataFrame:
-    parts = [("small", "test"), ("pool", "val"), ("pool", "test")]
-    table = []
-    for method, other in GAINS:
-        for regime, part in parts:
-            wide = by_method(where(rows, regime=regime, part=part)).reindex(columns=METHODS)
-            differences = (wide[method] - wide[other]).dropna()
-            for k, paired in differences.groupby("labels_per_class", observed=True):
-                name = f"{METHODS[method]} − {METHODS[other]}"
-                place = {"": name, "sets": REGIMES[regime], "labels": labels(k), "part": part}
-                table.append(place | gain(paired))
-    return pd.DataFrame(table).set_index("") if table else pd.DataFrame()
-
-
-# -- tables of the other files --------------------------------------------------------------------
 
 
 def study_table(
@@ -419,10 +384,9 @@ def insert(path: Path, name: str, text: str) -> None:
 
 STUDY = ("study_small.csv", "study_pool.csv")
 TABLES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], tuple[str, ...]]] = {
-    "small": (small_table, ("classification.csv",)),
-    "few": (few_table, ("classification.csv",)),
-    "pool": (pool_table, ("classification.csv",)),
-    "gain": (gain_table, ("classification.csv",)),
+    "embeddings": (embeddings_table, ("embeddings.csv",)),
+    "sets": (sets_table, ("embeddings.csv",)),
+    "seconds": (seconds_table, ("embeddings.csv",)),
     "probabilities": (probabilities_table, ("classification.csv",)),
     "strategies": (strategies_table, ("classification.csv",)),
     "chosen": (chosen_table, ("classification.csv",)),
@@ -447,7 +411,7 @@ def main() -> None:
 
     for name, (table, names) in TABLES.items():
         insert(ROOT / "docs" / "results.rst", name, restructured(made(table, names)))
-    readme = markdown(made(readme_table, ("classification.csv",)))
+    readme = markdown(made(embeddings_table, ("embeddings.csv",)))
     insert(ROOT / "README.md", "results", readme)
 
 

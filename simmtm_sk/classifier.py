@@ -255,8 +255,7 @@ default="linear-probe"
             others = None
             if unlabelled.any() and self.head in ("auto", "spread"):
                 others = self._embed(X[unlabelled])
-            E = features.joined().numpy()
-            return classification_head(E, target, self.head, weights, others)
+            return classification_head(self._embed(features), target, self.head, weights, others)
 
         def trained(series: Values, features: Features, start: LinearHead | None) -> LinearHead:
             loss, classes = (

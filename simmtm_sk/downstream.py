@@ -21,7 +21,7 @@ from .persistence import (
     StateReader,
     TensorReader,
 )
-from .probing import LinearHead, standardization
+from .probing import LinearHead
 from .training.finetuning import Loss, finetune
 from .training.isolation import isolated_torch
 from .training.runs import checkpoint_of, run_name
@@ -136,12 +136,13 @@ class PretrainedEstimator(TransformerUser):
         return values
 
     def _features(self, values: Values) -> Features:
-        """Embed in float32; statistics of the series are taken in the precision of ``values``."""
+        """Return float32; statistics of the series are taken in the precision of ``values``."""
         return self.transformer_._features(values, torch.float32)
 
-    def _embed(self, values: Values) -> NDArray[np.float32]:
+    def _embed(self, series: Values | Features) -> NDArray[np.float32]:
         """Return the embedding that predictions are made from."""
-        embedding: NDArray[np.float32] = self._features(values).joined().numpy()
+        features = series if isinstance(series, Features) else self._features(series)
+        embedding: NDArray[np.float32] = self.transformer_._in_geometry(features).numpy()
         return embedding
 
     def _fit_head(
@@ -199,7 +200,7 @@ class PretrainedEstimator(TransformerUser):
         features : Features
             Theirs, by ``transformer_`` as it is before.
         start : LinearHead or None
-            Where the head starts; None starts it at zero, that is, with no opinion.
+            Where the head starts, on embeddings; None starts it at zero, with no opinion.
         target : Tensor, shape (n_series,)
         weights : ndarray, shape (n_series,)
             All positive.
@@ -215,25 +216,29 @@ class PretrainedEstimator(TransformerUser):
         held_out = stratified_part(strata, self.validation_fraction, seed)
         n_train = len(values) - len(held_out)
         plan = self._plan(epochs(self.num_epochs, n_train, self.batch_size, FINETUNING), seed)
-        if start is None:
-            center, std = standardization(features.joined().numpy())
-        else:
-            center, std = start.center, start.std
+        # training changes the features under balance and metric: they go on standardised
+        joined = features.joined()
+        geometry = encoder.geometry_.standardized(joined)
+        center, std = geometry.unbalanced(joined)
+        coef, bias = torch.zeros(n_outputs, len(center)), torch.zeros(n_outputs)
+        if start is not None:
+            coef, bias = encoder.geometry_.of_features(torch.tensor(start.coef / start.std))
+            bias = bias + torch.tensor(start.intercept - start.coef @ (start.center / start.std))
+            coef, bias = coef * std, bias + coef @ center
         with isolated_torch(seed):
             model = Supervised(
                 encoder.network_,
                 pooling.statistics,
                 pooling.all_layers,
                 values.shape[1] if encoder._any_channels() else 1,
-                torch.tensor(center, dtype=torch.float32),
-                torch.tensor(std, dtype=torch.float32),
+                center.float(),
+                std.float(),
                 n_outputs,
                 float(self.dropout),
             )
         with torch.no_grad():
-            coef, bias = (0.0, 0.0) if start is None else (start.coef, start.intercept)
-            model.head.weight.copy_(torch.as_tensor(coef))
-            model.head.bias.copy_(torch.as_tensor(bias))
+            model.head.weight.copy_(coef)
+            model.head.bias.copy_(bias)
 
         extra = features.fixed.clone()  # was computed in inference mode
         autocast = autocast_dtype(encoder.precision, device)
@@ -256,8 +261,9 @@ class PretrainedEstimator(TransformerUser):
             checkpoint=checkpoint,
             monitor=self._monitor(plan),
         )
-        weight, bias = (p.detach().double().numpy() for p in model.head.parameters())
-        return LinearHead(center, std, weight, bias)
+        encoder.geometry_ = geometry
+        weight, intercept = (p.detach().double().numpy() for p in model.head.parameters())
+        return LinearHead(np.zeros(len(center)), np.ones(len(center)), weight, intercept)
 
     # -- saving, see persistence.py ---------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from .data.forecast_windows import subsample
 from .inference import over_series, panel_instance_stats
 from .nn.filters import FilterBank
 from .nn.heads import STATISTICS
+from .nn.kernels import KernelBank
 from .nn.model import SimMTM
 from .nn.normalization import NormalizedRows, normalized_rows, without_gaps
 
@@ -51,7 +52,10 @@ class Block(Protocol):
         """Return the names of the features, in their order."""
 
 
-BLOCKS: dict[str, Callable[[int, int], nn.Module]] = {"filters": FilterBank}
+BLOCKS: dict[str, Callable[[int, int], nn.Module]] = {
+    "filters": FilterBank,
+    "kernels": KernelBank,
+}
 POOLINGS = (*STATISTICS, *BLOCKS, "scale")
 
 
@@ -213,6 +217,14 @@ class Embedding(nn.Module):
         if pooling.scale:
             fixed.append(_scale(network, values).to(dtype))
         return Features(learned, torch.cat(fixed, 1) if fixed else learned[:, :0])
+
+    def sizes(self, network: SimMTM, pooling: Pooling, n_channels: int) -> dict[str, int]:
+        """Return how many features a row of so many channels has in every block."""
+        n_layers = network.n_layers() if pooling.all_layers else 1
+        sizes = {"learned": n_layers * len(pooling.statistics) * network.d_model}
+        for name, block in zip(pooling.blocks, self._named(pooling.blocks), strict=True):
+            sizes[name] = block.n_features
+        return {**sizes, "scale": 2 * n_channels * pooling.scale}
 
     def names(self, network: SimMTM, pooling: Pooling, n_channels: int, n_rows: int) -> list[str]:
         """Return what the features of a series are, in their order.

@@ -28,12 +28,12 @@ MOST_UNLABELLED = 1500  # series that labels are spread to, evenly chosen
 
 @dataclass(frozen=True)
 class LinearHead:
-    """A linear map of standardised features.
+    """A linear map of centred and scaled features.
 
     Attributes
     ----------
     center, std : ndarray, shape (n_features,)
-        Of the features over the training series; ``std`` is 1 where a feature is constant.
+        What is taken away from every feature, and what it is divided by then.
     coef : ndarray, shape (n_outputs, n_features)
     intercept : ndarray, shape (n_outputs,)
     """
@@ -54,12 +54,16 @@ class LinearHead:
         return result
 
 
-def standardization(E: NDArray[Any]) -> tuple[Values, Values]:
-    """Return mean and standard deviation of every feature, 1 for constant ones."""
+def common_scale(E: NDArray[Any]) -> tuple[Values, Values]:
+    """Return the mean of every feature, and for all of them the root of their mean variance.
+
+    In embeddings some features weigh more than others, and shall do so.
+    """
     E = np.asarray(E, np.float64)
-    center, std = E.mean(0), E.std(0)
-    constant = std <= 10 * np.finfo(np.float64).eps * np.abs(E).max(0, initial=0.0)
-    return center, np.where(constant, 1.0, std)
+    center = E.mean(0)
+    std = float(np.sqrt(np.square(E - center).mean())) if E.size else 0.0
+    negligible = std <= 10 * np.finfo(np.float64).eps * np.abs(E).max(initial=0.0)
+    return center, np.full(E.shape[1], 1.0 if negligible else std)
 
 
 def classification_head(
@@ -100,7 +104,7 @@ def classification_head(
     with one_thread():
         # those without a label know how features vary better than a handful of labelled series
         everything = np.vstack([E, others], dtype=np.float64, casting="same_kind")
-        center, std = standardization(everything)
+        center, std = common_scale(everything)
         everything -= center
         everything /= std
         Z = everything[: len(y)]
@@ -163,7 +167,7 @@ def regression_head(
     """
     E, y, weights = _weighted(E, y, sample_weight)
     with one_thread():
-        center, std = standardization(E)
+        center, std = common_scale(E)
         middle, unit = location_and_unit(y)
         target = (y / unit - middle / unit)[:, None]
         ridge = DualRidge((np.asarray(E, np.float64) - center) / std, target, weights).best()

@@ -178,7 +178,7 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         seed = draw_seed(self.random_state)
 
         def solved(features: Features) -> LinearHead:
-            return regression_head(features.joined().numpy(), y, weights)
+            return regression_head(self._embed(features), y, weights)
 
         def trained(series: Values, features: Features, start: LinearHead | None) -> LinearHead:
             # networks learn numbers around zero

@@ -22,6 +22,7 @@ from torch import Tensor
 from .data import Panel, WindowDataset, series_ends
 from .embedding import BLOCKS, Embedding, Features, Pooling
 from .encoders import ConvEncoder, PatchEncoder, PointEncoder
+from .geometry import Geometry, Relatives
 from .inference import (
     hidden_error,
     missing_shares,
@@ -31,7 +32,7 @@ from .inference import (
 )
 from .interop import SktimeSklearnBridge, check_series, instance_index, is_table
 from .nn.contracts import Encoder, Mask, Objective, takes_channels_apart
-from .nn.masking import MaskFunction
+from .nn.masking import MaskFunction, mask_function
 from .nn.model import SimMTM
 from .nn.randomness import redirected
 from .objectives import SimMTMObjective
@@ -44,18 +45,18 @@ from .training.pretraining import Pretraining
 from .training.runs import run
 from .training.settings import (
     PRETRAINING,
+    USUAL_RATE,
     autocast_dtype,
     draw_seed,
     epochs,
-    learning_rate,
     resolve_device,
 )
 
 Values = NDArray[np.floating[Any]]
 
 # what `set_params` may change without a new fit
-ANSWERED_BY_A_FIT = {"pooling", "layers", "device", "verbose"}
-DEFAULT_POOLING = ("max", "min", "std", "ppv", "filters", "scale")
+ANSWERED_BY_A_FIT = {"device", "verbose"}
+DEFAULT_POOLING = ("max", "min", "std", "ppv", "filters", "kernels", "scale")
 
 
 class SimMTMTransformer(
@@ -69,8 +70,10 @@ class SimMTMTransformer(
 
     Pre-training follows SimMTM [1]_: several masked views of every series are encoded, each series
     is rebuilt from a similarity-weighted average of all other rows' representations, and views of
-    one series are kept together. The embedding then consists of statistics over time of the
-    encoder's layers, for a linear model to work on.
+    one series are kept together. The embedding consists of statistics over time of the encoder's
+    layers and of fixed blocks beside them. Its features are standardised, blocks weigh alike
+    whatever their size, and directions that tell relatives apart are shrunk: distances mean
+    something, for nearest neighbours and k-means as for a linear model.
 
     The class is a scikit-learn transformer and an sktime transformer at once.
 
@@ -105,26 +108,34 @@ class SimMTMTransformer(
         ``channel_independent = True`` makes every channel a series of its own.
     projection_dim : int >= 1, default=64
         Width of the series-wise representations that similarities are computed from.
-    pooling : tuple of str, default=("max", "min", "std", "ppv", "filters", "scale")
+    pooling : tuple of str, default=("max", "min", "std", "ppv", "filters", "kernels", "scale")
         What makes up the embedding. "mean", "max", "min", "std" and "ppv" (the share of positive
         values) are statistics over time of the encoder's layers. "filters" adds shares of the
         series in which fixed random filters respond more than at other times, whatever the encoder
-        and its training; see `simmtm_sk.nn.filters`. "scale" adds mean and log standard deviation
-        of every channel of the raw series, around those of the training series and in units of
-        their usual standard deviation.
+        and its training; see `simmtm_sk.nn.filters`. "kernels" adds how strongly and how often
+        random kernels respond more, or less, than others of a group; see `simmtm_sk.nn.kernels`.
+        "scale" adds mean and log standard deviation of every channel of the raw series, around
+        those of the training series and in units of their usual standard deviation.
+    metric_strength : float in [0, 1), default=0.65
+        Share of the scatter of relatives that the embedding leaves out. Relatives of a series are
+        views of it, masked as in pre-training (``mask_ratio``, ``n_masks``) or mildly warped, and
+        its nearest neighbours; see Notes. Strong metrics help with few labels, weak ones with many;
+        0 leaves the metric out.
+    metric_neighbors : int >= 0, default=4
+        Nearest neighbours that count as relatives; 0 leaves views alone. At most a quarter of the
+        other training series.
     layers : {"all", "last"}, default="all"
         Layers whose statistics are taken.
     num_epochs : int >= 0 or "auto", default="auto"
-        Passes over the training rows. "auto" chooses by the number of rows, see
-        `simmtm_sk.training.settings.PRETRAINING`. 0 leaves the initial weights, which is the
-        control that a gain of pre-training has to be measured against.
+        Passes over the training rows. "auto" trains for 300 to 1000 steps where there are 600 rows
+        or more, and not at all on fewer: there it has not been seen to pay. 0 leaves the initial
+        weights, which is the control that a gain of pre-training has to be measured against.
     batch_size : int >= 1, default=32
         Largest number of series in a step (of single channels, if the encoder is
         channel-independent), hence of neighbours to rebuild from.
     lr : float > 0 or "auto", default="auto"
         Peak learning rate of AdamW, after a linear warm-up and before a cosine decay. "auto" is
-        0.003; in runs of fewer than 600 steps the encoder (not the heads, which are only there
-        for pre-training) learns at less, by the square of their share of 600.
+        0.003.
     weight_decay : float >= 0, default=0.01
         Weight decay of AdamW.
     validation_fraction : float in [0, 1), default=0.1
@@ -163,6 +174,8 @@ class SimMTMTransformer(
         The pre-trained network, on the CPU.
     embedding_ : simmtm_sk.embedding.Embedding
         What was fitted beside it: the blocks of ``pooling`` that training does not change.
+    geometry_ : simmtm_sk.geometry.Geometry
+        Balance of the blocks, and the metric of the relatives.
     history_ : list of dict
         A record per evaluation: "epoch", "lr", "seconds", the mean losses ``train_...`` and
         ``valid_...``, "grad_norm" (the mean norm of the gradients) and "clipped_share" (of the
@@ -194,9 +207,15 @@ class SimMTMTransformer(
     file in files])``. The embeddings that `transform` returns have to fit.
 
     *Size of the embedding.* With the default encoder and pooling, 4 statistics × (layers + 1) ×
-    ``d_model`` numbers from the encoder, 512 from the filters of each dilation and 2 × channels for
-    the scale: 5378 for one channel of 150 points; for channel-independent encoders, that many for
-    each channel.
+    ``d_model`` numbers from the encoder, 512 each from filters and kernels of each dilation and 2 ×
+    channels for the scale: 7938 for one channel of 150 points; for channel-independent encoders,
+    that many for each channel.
+
+    *Geometry of the embedding.* Blocks have fixed shares of the total variance over the training
+    series, learned .3 : filters 1 : kernels 1 : scale .1, which served few and many labels best. An
+    embedding x in balance then becomes (I + W/λ)^(-1/2) x, with W the scatter of relatives around
+    their series [2]_: pre-training in closed form. λ leaves ``1 - metric_strength`` of the
+    relatives' scatter. It is learned from 512 series at most.
 
     *What a hidden point can do:* nothing. Masked and missing values take part in no statistic, no
     representation and no target. `transform` interpolates missing values linearly from the
@@ -206,6 +225,8 @@ class SimMTMTransformer(
     ----------
     .. [1] Dong et al., "SimMTM: A Simple Pre-Training Framework for Masked Time-Series Modeling",
        NeurIPS 2023, arXiv:2302.00861.
+    .. [2] Hatch, Kajarekar, Stolcke, "Within-class covariance normalization for SVM-based speaker
+       recognition", Interspeech 2006; here every series is a class.
 
     Examples
     --------
@@ -214,7 +235,7 @@ class SimMTMTransformer(
     >>> X, y = load_dataset("GunPoint", split="train")
     >>> embed = SimMTMTransformer(encoder=ConvEncoder(d_model=8), num_epochs=2, random_state=0)
     >>> embed.fit_transform(X).shape
-    (50, 3362)
+    (50, 5922)
     """
 
     _tags: ClassVar[dict[str, Any]] = {
@@ -249,6 +270,8 @@ class SimMTMTransformer(
         "encoder": [HasMethods("build"), None],
         "projection_dim": [Interval(Integral, 1, None, closed="left")],
         "pooling": [tuple, list],
+        "metric_strength": [Interval(Real, 0, 1, closed="left")],
+        "metric_neighbors": [Interval(Integral, 0, None, closed="left")],
         "layers": [StrOptions({"all", "last"})],
         "num_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -281,6 +304,8 @@ class SimMTMTransformer(
         encoder: Encoder | None = None,
         projection_dim: int = 64,
         pooling: tuple[str, ...] = DEFAULT_POOLING,
+        metric_strength: float = 0.65,
+        metric_neighbors: int = 4,
         layers: str = "all",
         num_epochs: int | str = "auto",
         batch_size: int = 32,
@@ -309,6 +334,8 @@ class SimMTMTransformer(
         self.encoder = encoder
         self.projection_dim = projection_dim
         self.pooling = pooling
+        self.metric_strength = metric_strength
+        self.metric_neighbors = metric_neighbors
         self.layers = layers
         self.num_epochs = num_epochs
         self.batch_size = batch_size
@@ -395,6 +422,7 @@ class SimMTMTransformer(
         )
         self.network_ = network
         self.embedding_ = embedding.fit(network, rows)
+        self._fit_geometry(values, settings.plan.seed)
         self.n_epochs_ = int(self.history_[-1]["epoch"]) if self.history_ else 0
         self._is_fitted = True
         context.call_on_fit_task_end(estimator=self, X=X)
@@ -419,7 +447,7 @@ class SimMTMTransformer(
         """
         self.check_is_fitted()
         values = check_series(self, X, reset=False)
-        embedding = self._features(values, _dtype(values)).joined().numpy()
+        embedding = self._in_geometry(self._features(values, _dtype(values))).numpy()
         index = instance_index(X)
         if index is None:
             return embedding
@@ -469,8 +497,7 @@ class SimMTMTransformer(
     def set_params(self, **params: Any) -> SimMTMTransformer:
         """Set parameters; the estimator stays fitted if a fit does not depend on any of them.
 
-        These are ``pooling`` and ``layers`` (`transform` says so if a block that is wanted now was
-        not part of ``pooling`` in `fit`), ``device`` and ``verbose``.
+        These are ``device`` and ``verbose``.
 
         Parameters
         ----------
@@ -598,12 +625,10 @@ class SimMTMTransformer(
     def _pretraining(self, n_rows: int, device: torch.device) -> Pretraining:
         n_train = n_rows - int(self.validation_fraction * n_rows)
         n_epochs, evaluate_every = epochs(self.num_epochs, n_train, self.batch_size, PRETRAINING)
-        lr, share = learning_rate(self.lr, n_epochs, n_train, self.batch_size)
         plan = Plan(
             n_epochs=n_epochs,
             batch_size=int(self.batch_size),
-            lr=lr,
-            encoder_lr_share=share,
+            lr=USUAL_RATE if self.lr == "auto" else float(self.lr),
             weight_decay=float(self.weight_decay),
             seed=draw_seed(self.random_state),
             patience=self.patience,
@@ -631,6 +656,40 @@ class SimMTMTransformer(
         rows = self._rows(values, resolve_device(self.device))
         return self.embedding_.features(self.network_, values, rows, self._pooling(), dtype)
 
+    def _in_geometry(self, features: Features) -> Tensor:
+        """Return what `transform` does: (n_series, n_features)."""
+        if self._new_geometry().sizes != self.geometry_.sizes:
+            raise ValueError(
+                "pooling or layers have changed since fit, and balance and metric were learned for "
+                "other features. Fit again."
+            )
+        with torch.inference_mode():
+            embedding: Tensor = self.geometry_(features.joined())
+        return embedding
+
+    def _fit_geometry(self, values: Panel, seed: int) -> None:
+        """Learn balance and metric from some of the series."""
+        relatives = Relatives(
+            strength=float(self.metric_strength),
+            n_neighbors=int(self.metric_neighbors),
+            n_views=int(self.n_masks),
+            mask=mask_function(self.masking, self.network_.patch_length),
+            mask_ratio=float(self.mask_ratio),
+            mask_length=float(self.mask_length),
+            seed=seed,
+        )
+
+        def embed(some: Panel) -> Tensor:
+            return self._features(some, torch.float32).joined()
+
+        with isolated_torch(seed), torch.inference_mode():
+            self.geometry_ = self._new_geometry().fit(values, relatives, embed)
+
+    def _new_geometry(self, n_directions: int = 0) -> Geometry:
+        n_channels = 1 if self._any_channels() else self.n_channels_
+        sizes = self.embedding_.sizes(self.network_, self._pooling(), n_channels)
+        return Geometry(sizes, n_directions)
+
     def _adopt_instance_stats(self, values: Panel) -> None:
         """Standardise levels anew if those of ``values`` are foreign to the pre-training series."""
         by_row = self._by_row(values)
@@ -638,6 +697,7 @@ class SimMTMTransformer(
         level = self.network_.stats_scaler
         if level.is_foreign(found, missing):
             level.fit(found, missing)
+            self._fit_geometry(values, draw_seed(self.random_state))
 
     def _reconstruct(self, values: Panel) -> Values:
         by_row, device = self._by_row(values), resolve_device(self.device)
@@ -662,8 +722,11 @@ class SimMTMTransformer(
         }
         if hasattr(self, "feature_names_in_"):
             state["feature_names_in_"] = list(self.feature_names_in_)
-        embedding = self.embedding_.state_dict()
-        tensors = {f"embedding.{name}": weight for name, weight in embedding.items()}
+        tensors = {
+            f"{part}.{name}": weight
+            for part in ("embedding", "geometry")
+            for name, weight in getattr(self, f"{part}_").state_dict().items()
+        }
         return state, {**self.network_.state_dict(), **tensors}
 
     def _restore_state(self, state: StateReader, tensors: TensorReader) -> None:
@@ -678,7 +741,9 @@ class SimMTMTransformer(
             names = state.items("feature_names_in_", str, int, float, length=self.n_features_in_)
             self.feature_names_in_ = np.asarray(names, dtype=object)
         self.embedding_ = self._restored_embedding(tensors.under("embedding."))
+        geometry = _taken_geometry(tensors.under("geometry."))
         self.network_ = self._restored_network(tensors)
+        self.geometry_ = self._restored_geometry(geometry)
         self._is_fitted = True
 
     def _restored_network(self, tensors: TensorReader) -> SimMTM:
@@ -710,6 +775,20 @@ class SimMTMTransformer(
             embedding = Embedding(blocks, n_channels, self._built_length)
         tensors.fill(embedding.state_dict())
         return embedding
+
+    def _restored_geometry(self, tensors: dict[str, Tensor] | None) -> Geometry:
+        """Build balance and metric; before there were any, embeddings were what features are."""
+        if tensors is None:
+            return self._new_geometry()
+        geometry = self._new_geometry(len(tensors["metric.gain"]))
+        for name, target in geometry.state_dict().items():
+            if tensors[name].shape != target.shape:
+                raise ValueError(
+                    f"size mismatch: tensor 'geometry.{name}' must have shape "
+                    f"{tuple(target.shape)}, got {tuple(tensors[name].shape)}."
+                )
+        geometry.load_state_dict(tensors)
+        return geometry
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
@@ -745,6 +824,18 @@ def _load_weights(network: SimMTM, last: SimMTM) -> None:
             "warm_start needs an encoder of the same shape and as many channels as in the last fit "
             f"({str(error).splitlines()[-1].strip()})"
         ) from error
+
+
+def _taken_geometry(tensors: TensorReader) -> dict[str, Tensor] | None:
+    if not len(tensors):
+        return None
+    names: dict[str, tuple[tuple[None, ...], torch.dtype]] = {
+        "balance.center": ((None,), torch.float64),
+        "balance.std": ((None,), torch.float64),
+        "metric.directions": ((None, None), torch.float32),
+        "metric.gain": ((None,), torch.float32),
+    }
+    return {name: tensors.take(name, *kind) for name, kind in names.items()}
 
 
 def _dtype(values: Panel) -> torch.dtype:

@@ -151,7 +151,9 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
         if not pretrained:
             encoder.set_params(num_epochs=0)
         if not embeds:
-            encoder.set_params(pooling=encoder._pooling().statistics or ("mean",))
+            encoder.set_params(
+                pooling=encoder._pooling().statistics or ("mean",), metric_strength=0
+            )
         return self._pretrained(encoder, values)
 
     def _pretrained(self, transformer: SimMTMTransformer, values: Values) -> SimMTMTransformer:

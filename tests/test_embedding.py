@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from simmtm_sk import ConvEncoder, PatchEncoder, SimMTMTransformer, load
+from simmtm_sk import ConvEncoder, PatchEncoder, load
 from simmtm_sk.data import WindowDataset
 from simmtm_sk.embedding import BLOCKS, Embedding, Pooling
 from simmtm_sk.nn import filters
@@ -20,10 +20,14 @@ def untrained(X=X, **params):
     return small(num_epochs=0, **params).fit(X)
 
 
-def features(estimator, values=NEW):
-    """Learned and fixed features, in double precision."""
-    pooling = Pooling.of(estimator.pooling, estimator.layers)
-    by_row = values if estimator.encoder is CONV else values.reshape(-1, 1, values.shape[2])
+def features(estimator, values=NEW, pooling=None, layers=None):
+    """Learned and fixed features, in double precision, before balance and metric."""
+    pooling = Pooling.of(pooling or estimator.pooling, layers or estimator.layers)
+    by_row = (
+        values
+        if isinstance(estimator.encoder, ConvEncoder)
+        else values.reshape(-1, 1, values.shape[2])
+    )
     rows = WindowDataset(by_row, estimator.max_length)
     return estimator.embedding_.features(estimator.network_, values, rows, pooling, torch.float64)
 
@@ -31,17 +35,14 @@ def features(estimator, values=NEW):
 @every_encoder
 @pytest.mark.parametrize("max_length", [None, 9])
 def test_learned_then_blocks_then_scale(encoder, max_length):
-    """Each part is what the embedding of that part alone is."""
-    whole = untrained(encoder=encoder, max_length=max_length, pooling=("std", "filters", "scale"))
-    E = whole.transform(NEW)
-    alone = [
-        whole.set_params(pooling=(name,)).transform(NEW) for name in ("std", "filters", "scale")
-    ]
-    np.testing.assert_array_equal(E, np.hstack(alone))
-    parts = features(whole.set_params(pooling=("scale", "filters", "std")))
+    """Each part is what the features of that part alone are, whatever the order they are named."""
+    names = ("std", "filters", "kernels", "scale")
+    whole = untrained(encoder=encoder, max_length=max_length, pooling=names[::-1])
+    alone = [features(whole, pooling=(name,)).joined() for name in names]
+    parts = features(whole)
     np.testing.assert_array_equal(parts.learned, alone[0])
     np.testing.assert_array_equal(parts.fixed, np.hstack(alone[1:]))
-    np.testing.assert_array_equal(parts.joined(), E)
+    np.testing.assert_array_equal(parts.joined(), np.hstack(alone))
 
 
 @every_encoder
@@ -57,7 +58,7 @@ def test_the_share_of_a_filter_by_hand(encoder):
     usual = (gaps - gaps.mean(2, keepdims=True)) / stats.scale.numpy()[:, None]
     expected = bank(torch.tensor(usual), None).numpy().reshape(len(NEW), -1)
     gaps[1, 0, 3:6] = np.nan
-    got = estimator.transform(gaps.reshape(NEW.shape))
+    got = features(estimator, gaps.reshape(NEW.shape)).fixed.numpy()
     # a response that rounding moves over a threshold counts for one point
     assert (np.abs(got - expected) < 1e-9).mean() > 0.999
 
@@ -86,8 +87,8 @@ def test_every_feature_has_a_name_of_its_own(encoder, layers):
     pooling = ("max", "ppv", "filters", "scale")
     estimator = untrained(encoder=encoder, pooling=pooling, layers=layers)
     names = estimator.feature_names()
-    E = estimator.transform(NEW)
-    assert len(set(names)) == len(names) == E.shape[1]
+    E = features(estimator).joined().numpy()
+    assert len(set(names)) == len(names) == E.shape[1] == estimator.transform(NEW).shape[1]
     column = dict(zip(names, E.T, strict=True))
     # the scale is free of units: around that of the training series
     stats = estimator.network_.stats_scaler
@@ -96,7 +97,7 @@ def test_every_feature_has_a_name_of_its_own(encoder, layers):
     np.testing.assert_allclose(column["channel1_mean"], (mean - center[1 % len(unit)]) / unit[-1])
     np.testing.assert_allclose(column["channel0_log_std"], log_std - center[len(unit)])
     prefix = "channel1_" if encoder is PATCH else ""
-    last = estimator.set_params(layers="last", pooling=("ppv",)).transform(NEW)
+    last = features(estimator, pooling=("ppv",), layers="last").learned.numpy()
     d_model = 4
     offset = d_model if encoder is PATCH else 0
     for i in range(d_model):
@@ -119,41 +120,33 @@ def test_the_name_of_a_filter():
     assert filters.N_FILTERS > 11
 
 
-def test_pooling_may_change_after_fit():
-    fitted = untrained()
-    whole = fitted.transform(NEW)
-    for pooling in (("mean",), ("filters", "min"), ("scale",)):
-        expected = untrained(pooling=pooling).transform(NEW)
-        assert fitted.set_params(pooling=pooling).fit is not None
-        np.testing.assert_array_equal(fitted.transform(NEW), expected)
-    last = fitted.set_params(layers="last", pooling=("max",)).transform(NEW)
-    assert last.shape == (7, 4)
-    back = fitted.set_params(layers="all", pooling=SimMTMTransformer().pooling)
-    np.testing.assert_array_equal(back.transform(NEW), whole)
-
-
-def test_a_block_that_was_not_fitted_is_refused():
-    fitted = untrained(pooling=("max",))
-    assert fitted.embedding_.fitted == ()
-    fitted.set_params(pooling=("max", "filters"))
-    with pytest.raises(ValueError, match=r"pooling names \['filters'\].* not part of pooling in"):
-        fitted.transform(NEW)
-    assert fitted.fit(X).transform(NEW).shape[1] > 512
-
-
-def test_other_parameters_forget_the_fit():
+@pytest.mark.parametrize("change", [{"pooling": ("max",)}, {"layers": "last"}, {"mask_ratio": 0.3}])
+def test_what_a_fit_depends_on_makes_it_necessary(change):
+    """Balance and metric were learned for the features that there were."""
     fitted = untrained()
     with pytest.raises(ValueError, match="not been fitted"):
-        fitted.set_params(pooling=("max",), mask_ratio=0.3).transform(NEW)
+        fitted.set_params(**change).transform(NEW)
+    assert fitted.fit(X).transform(NEW).shape[0] == len(NEW)
+
+
+def test_an_attribute_that_was_set_by_hand_is_noticed():
+    fitted = untrained(pooling=("max",))
+    fitted.pooling = ("max", "min")
+    with pytest.raises(ValueError, match="pooling or layers have changed since fit"):
+        fitted.transform(NEW)
+    fitted.pooling = ("max", "filters")
+    with pytest.raises(ValueError, match=r"pooling names \['filters'\].* not part of pooling in"):
+        fitted.transform(NEW)
 
 
 def test_unknown_names_are_refused():
-    fitted = untrained().set_params(pooling=("max", "median"))
     with pytest.raises(ValueError, match="pooling must name some of"):
-        fitted.transform(NEW)
+        untrained(pooling=("max", "median"))
 
 
-@pytest.mark.parametrize("pooling", [("max",), ("filters",), ("max", "filters", "scale")], ids=str)
+@pytest.mark.parametrize(
+    "pooling", [("max",), ("filters", "kernels"), ("max", "filters", "scale")], ids=str
+)
 def test_what_is_fitted_is_what_is_saved(tmp_path, pooling):
     fitted = untrained(pooling=pooling)
     loaded = load(fitted.save(tmp_path / "model"))
@@ -193,8 +186,9 @@ def test_a_block_more_is_a_class_and_a_line(monkeypatch):
     monkeypatch.setitem(BLOCKS, "sums", Sums)
     monkeypatch.setattr("simmtm_sk.embedding.POOLINGS", ("sums", "scale"))
     estimator = untrained(encoder=ConvEncoder(d_model=2, n_layers=1), pooling=("sums",))
+    assert estimator.geometry_.sizes == {"sums": 1}
     amplitude = NEW.std(2) / estimator.network_.stats_scaler.scale.numpy()
     expected = 20 * (amplitude**2).sum(1, keepdims=True)
-    np.testing.assert_allclose(estimator.transform(NEW), expected, rtol=1e-5)
+    np.testing.assert_allclose(features(estimator).fixed, expected, rtol=1e-5)
     assert estimator.feature_names() == ["sum"]
     assert isinstance(estimator.embedding_, Embedding)

@@ -14,9 +14,9 @@ from simmtm_sk.probing import (
     USUAL_PENALTY,
     LinearHead,
     classification_head,
+    common_scale,
     location_and_unit,
     regression_head,
-    standardization,
 )
 from simmtm_sk.spreading import SpreadingRidge
 from tests.blobs import accuracy, blobs, one_against_rest, same, standardized
@@ -240,12 +240,14 @@ def test_constant_features_are_harmless(kind, n_features):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_standardization_by_hand(dtype):
-    E = np.array([[1, 0.1, 5, 0], [3, 0.1, 5, 0], [5, 0.1, 5, 0], [7, 0.1, 6, 0]], dtype)
-    center, std = standardization(E)
+def test_the_common_scale_by_hand(dtype):
+    """Features keep their proportions."""
+    E = np.array([[1, 0.1, 5], [3, 0.1, 5], [5, 0.1, 5], [7, 0.1, 6]], dtype)
+    center, std = common_scale(E)
     assert center.dtype == std.dtype == np.float64
-    np.testing.assert_allclose(center, [4, 0.1, 5.25, 0], rtol=1e-7)
-    np.testing.assert_allclose(std, [np.sqrt(5), 1, np.sqrt(3) / 4, 1])
+    np.testing.assert_allclose(center, [4, 0.1, 5.25], rtol=1e-7)
+    np.testing.assert_allclose(std, 3 * [np.sqrt((5 + 0 + 3 / 16) / 3)])
+    np.testing.assert_array_equal(common_scale(np.full((3, 2), 0.1))[1], [1, 1])
 
 
 def test_a_head_by_hand():

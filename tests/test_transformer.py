@@ -22,7 +22,6 @@ from torch import nn
 from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder, SimMTMTransformer, load, save
 from simmtm_sk.embedding import POOLINGS, Pooling
 from simmtm_sk.nn.masking import geometric_mask
-from simmtm_sk.training.settings import learning_rate
 from tests.small import CONV, X, digest, small, torch_threads
 
 TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
@@ -886,28 +885,90 @@ def test_zero_epochs_leave_the_initial_weights():
     assert digest(small(num_epochs=1).fit(X)) != digest(untrained)
 
 
-def test_a_short_run_at_the_automatic_rate_trains_the_heads_and_keeps_the_encoder():
-    """None of 16 rows is held out; two epochs are four steps, a full run would be 600."""
+def test_a_short_run_at_the_automatic_rate_trains_everything():
+    """A run either trains or is not run at all."""
     start, short = small(num_epochs=0).fit(X), small(num_epochs=2).fit(X)
-    by_hand = small(num_epochs=2, lr=learning_rate("auto", 2, 16, 8)[0]).fit(X)
-
-    def moved(estimator, part):
-        before = getattr(start.network_, part).parameters()
-        after = getattr(estimator.network_, part).parameters()
-        pairs = zip(before, after, strict=True)
-        return max(float((a - b).detach().abs().max()) for a, b in pairs)
-
-    assert moved(short, "backbone") < 1e-5
-    assert moved(by_hand, "backbone") > 1e-3
-    assert moved(short, "decoder") > 1e-3
-    assert [record["lr"] for record in short.history_] == [
-        record["lr"] for record in by_hand.history_
-    ]
+    assert digest(short) == digest(small(num_epochs=2, lr=0.003).fit(X))
+    for part in ("backbone", "projector", "decoder"):
+        before, after = (getattr(e.network_, part).parameters() for e in (start, short))
+        moved = [(a - b).detach().abs().max() for a, b in zip(before, after, strict=True)]
+        assert float(max(moved)) > 1e-3
 
 
-def test_automatic_number_of_epochs():
-    estimator = small(num_epochs="auto", patience=None).fit(X)
-    assert estimator.n_epochs_ == estimator.history_[-1]["epoch"] > 1
+def test_small_data_are_not_trained_on_unless_asked_to():
+    estimator = small(num_epochs="auto").fit(X)
+    assert (estimator.n_epochs_, estimator.history_) == (0, [])
+    assert digest(estimator) == digest(small(num_epochs=0).fit(X))
+
+
+@pytest.mark.slow
+def test_large_data_are_trained_on():
+    many = np.random.default_rng(0).normal(size=(600, 1, 8))
+    estimator = small(num_epochs="auto", batch_size=64, validation_fraction=0).fit(many)
+    assert estimator.n_epochs_ == estimator.history_[-1]["epoch"] > 10
+
+
+# -- geometry -------------------------------------------------------------------------------------
+
+
+def test_features_that_vary_are_centred_and_weigh_alike_in_their_block():
+    E = small(num_epochs=0, metric_strength=0).fit(X).transform(X)
+    np.testing.assert_allclose(E.mean(0), 0, atol=1e-6)
+    assert E.var(0).mean() == pytest.approx(1, rel=1e-4)
+
+
+def test_views_and_neighbours_come_closer():
+    """In units of how far series are from each other."""
+    near = X[:8] + 0.05 * np.random.default_rng(1).normal(size=X[:8].shape)
+
+    def distance(**params):
+        estimator = small(num_epochs=0, **params).fit(X)
+        E, E_near = estimator.transform(X), estimator.transform(near)
+        return np.linalg.norm(E[:8] - E_near) / E.std(0).max() / np.sqrt((E.var(0)).sum())
+
+    strengths = [distance(metric_strength=s, metric_neighbors=0) for s in (0, 0.5, 0.9)]
+    assert strengths == sorted(strengths, reverse=True)
+
+
+def test_the_metric_is_saved(tmp_path):
+    fitted = small(num_epochs=0, metric_strength=0.8).fit(X)
+    loaded = load(fitted.save(tmp_path / "model"))
+    assert len(loaded.geometry_.metric.directions) > 0
+    np.testing.assert_array_equal(loaded.transform(X), fitted.transform(X))
+    assert loaded.metric_strength == 0.8
+
+
+@pytest.mark.parametrize("n_series", [1, 2, 3, 5])
+def test_geometry_of_few_series(n_series):
+    estimator = small(num_epochs=0).fit(X[:n_series])
+    E = estimator.transform(X)
+    assert np.isfinite(E).all()
+    assert len(np.unique(E, axis=0)) == len(X)
+
+
+def test_constant_series_have_no_geometry():
+    estimator = small(num_epochs=0).fit(np.ones((6, 2, 20)))
+    assert np.isfinite(estimator.transform(X)).all()
+
+
+def test_any_number_of_channels_has_the_same_geometry():
+    """Rows of a channel-independent encoder share balance and metric."""
+    encoder = ConvEncoder(d_model=4, n_layers=1, channel_independent=True)
+    estimator = small(num_epochs=0, encoder=encoder).fit(X)
+    alone = estimator.transform(X[:, 1:])
+    both = dict(zip(estimator.feature_names(), estimator.transform(X).T, strict=True))
+    assert alone.shape[1] == len(both) // 2
+    names = [name for name in both if name.startswith("channel1_")]
+    np.testing.assert_allclose(np.stack([both[n] for n in names], 1), alone, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("metric_strength", 1.0), ("metric_strength", -0.1), ("metric_neighbors", -1)],
+)
+def test_parameters_of_the_metric_are_checked(name, value):
+    with pytest.raises(ValueError, match=name):
+        small(**{name: value}).fit(X)
 
 
 def test_one_series():

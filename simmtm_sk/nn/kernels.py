@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -44,13 +46,26 @@ class KernelBank(nn.Module):
         self.register_buffer("weight", weight / norm)
         self.n_features = 2 * 2 * n_dilations * N_GROUPS * GROUP
 
+    def fit(self, values: Tensor, within: Tensor | None) -> None:
+        """Learn nothing: there are no thresholds."""
+
+    def names(self) -> Iterator[str]:
+        """Names of the features of `forward`, in their order."""
+        for source in ("values", "steps"):
+            for i in range(self.weight.shape[1]):
+                for result in ("most", "least"):
+                    for kernel in range(GROUP):
+                        for group in range(N_GROUPS):
+                            yield f"kernels_{source}_dilation{2**i}_group{group}_{result}{kernel}"
+
     def forward(self, values: Tensor, within: Tensor | None) -> Tensor:
-        """Return means of the responses that win, and shares of steps lost: (n_rows, n_features).
+        """Return logs of mean winning responses, and shares of steps lost: (n_rows, n_features).
 
         Parameters
         ----------
         values : Tensor, shape (n_rows, n_channels, length)
-            Of zero mean and unit standard deviation, without gaps; zeros behind a series' end.
+            Centred, in units of the channel's usual standard deviation, without gaps; zeros behind
+            a series' end.
         within : Tensor of bool, shape (n_rows, length), or None
             False behind a series' end.
         """
@@ -72,7 +87,8 @@ class KernelBank(nn.Module):
         ):
             for i, weight in enumerate(weights):
                 most, least = won(series, weight, 2**i, counts)
-                features += [(most / count).flatten(1), (least / count).flatten(1)]
+                # logs, so that a series far louder than the others does not outshine them
+                features += [(most / count).log1p().flatten(1), (least / count).flatten(1)]
         return torch.cat(features, 1)
 
 

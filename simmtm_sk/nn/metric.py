@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-MOST_DIRECTIONS = 256  # that a metric keeps; along the others views hardly scatter
+MOST_DIRECTIONS = 128  # that a metric keeps; along the others views hardly scatter
 _RANGE, _HALVINGS = 60.0, 60  # of the binary logarithm of λ, in units of the mean scatter
 _LEAST_STD = 1e-6  # of a feature that varies, in units of its largest magnitude
 

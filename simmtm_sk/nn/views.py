@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .contracts import Mask
 from .masking import MaskFunction, masked_views
 from .normalization import interpolated
 
@@ -18,7 +19,7 @@ def hidden_views(
     values: Tensor,
     ends: Tensor,
     n_views: int,
-    mask: MaskFunction,
+    mask: MaskFunction | Mask,
     mask_ratio: float,
     mask_length: float,
     generator: torch.Generator,
@@ -51,7 +52,7 @@ def hidden_views(
     """
     within = _within(values, ends)
     visible = masked_views(
-        within.expand_as(values), n_views, mask, mask_ratio, mask_length, generator
+        within.expand_as(values), n_views, mask, mask_ratio, mask_length, generator, values
     )
     filled = interpolated(values.repeat(n_views, 1, 1), visible)
     return filled.masked_fill(~within.repeat(n_views, 1, 1), 0)

@@ -141,8 +141,8 @@ class TensorReader:
         """Return the tensors whose names begin with ``prefix``, by the rest of their names."""
         return TensorReader(self._left, self._prefix + prefix)
 
-    def check_shape(self, name: str, shape: tuple[int | None, ...]) -> None:
-        """Refuse a tensor of another shape; None stands for any size."""
+    def check_shape(self, name: str, shape: tuple[int | None, ...]) -> tuple[int, ...]:
+        """Refuse a tensor of another shape, return its own; None stands for any size."""
         given = tuple(self._tensor(name).shape)
         if len(given) != len(shape) or any(
             wanted not in (None, n) for wanted, n in zip(shape, given, strict=True)
@@ -151,6 +151,7 @@ class TensorReader:
                 f"size mismatch: tensor {self._prefix + name!r} must have shape {shape}, got "
                 f"{given}."
             )
+        return given
 
     def take(
         self,

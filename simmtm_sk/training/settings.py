@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-FULL_RATE, FULL_STEPS = 3e-3, 600
+USUAL_RATE = 3e-3
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:
@@ -61,18 +61,23 @@ class AutomaticSteps:
     per_row : float
     fewest, most : int
         Bounds of the number of steps; there is always one epoch at least.
+    fewest_rows : int, default=1
+        With fewer rows, no training pays.
     """
 
     per_row: float
     fewest: int
     most: int
+    fewest_rows: int = 1
 
     def number(self, n_rows: int) -> float:
         """Return the steps for so many rows."""
+        if n_rows < self.fewest_rows:
+            return 0
         return min(max(self.fewest, self.per_row * n_rows), self.most)
 
 
-PRETRAINING = AutomaticSteps(per_row=1, fewest=30, most=1000)
+PRETRAINING = AutomaticSteps(per_row=0.1, fewest=300, most=1000, fewest_rows=600)
 FINETUNING = AutomaticSteps(per_row=2, fewest=60, most=600)
 FORECASTING = AutomaticSteps(per_row=1, fewest=60, most=2000)
 
@@ -95,28 +100,13 @@ def epochs(
 
     Examples
     --------
-    >>> epochs("auto", 320, 32, PRETRAINING)
-    (32, 1)
+    >>> epochs("auto", 640, 32, PRETRAINING)
+    (15, 1)
     >>> epochs(5, 32, 32, PRETRAINING)
     (5, 10)
     """
     steps_per_epoch = -(-n_rows // batch_size)
     if isinstance(num_epochs, str):
-        num_epochs = max(1, round(auto.number(n_rows) / steps_per_epoch))
+        n_steps = auto.number(n_rows)
+        num_epochs = max(1, round(n_steps / steps_per_epoch)) if n_steps else 0
     return int(num_epochs), max(1, round(10 / steps_per_epoch))
-
-
-def learning_rate(
-    lr: float | str, n_epochs: int, n_rows: int, batch_size: int
-) -> tuple[float, float]:
-    """Return the peak learning rate, and the share of it that the encoder learns at.
-
-    "auto" is `FULL_RATE`; in runs of less than `FULL_STEPS` steps the encoder learns more slowly.
-    At the full rate a short run moves every weight as far as a long one could, without the time to
-    arrive anywhere: the variety of the initial filters is lost and nothing gained for it. Projector
-    and decoder have no such variety to lose, and start from nothing.
-    """
-    if not isinstance(lr, str):
-        return float(lr), 1.0
-    n_steps = n_epochs * -(-n_rows // batch_size)
-    return FULL_RATE, min(1.0, n_steps / FULL_STEPS) ** 2

@@ -40,8 +40,9 @@ def by_hand(bank, series):
                 for g, group in enumerate(at_step.reshape(GROUP, N_GROUPS).T):
                     most[group.argmax(), g] += max(group.max(), 0)
                     least[group.argmin(), g] += group.min() < 0
-            features += [most.ravel(), least.ravel()]
-    return np.concatenate(features) / series.shape[1]
+            length = series.shape[1]
+            features += [np.log1p(most / length).ravel(), least.ravel() / length]
+    return np.concatenate(features)
 
 
 @pytest.mark.parametrize("within", [None, WITHIN], ids=["whole", "padded"])
@@ -90,6 +91,21 @@ def test_kernels_reach_as_far_as_the_series():
 
 def test_rows_do_not_see_each_other(bank):
     torch.testing.assert_close(bank(VALUES, None)[2:3], bank(VALUES[2:3], None))
+
+
+def test_names_say_where_features_are(bank):
+    names = list(bank.names())
+    assert len(set(names)) == len(names) == bank.n_features
+    lost = names.index("kernels_steps_dilation2_group3_least5")
+    weight = bank.weight[1, 1].reshape(GROUP, N_GROUPS, -1)
+    weight[:, 3] = 0  # ties, which count for nobody
+    assert float(bank(VALUES, None)[:, lost].abs().sum()) == 0
+    assert float(bank(VALUES, None)[:, lost + 1].abs().sum()) > 0
+
+
+def test_loud_series_do_not_outshine_others(bank):
+    loud = bank(1e6 * VALUES, None)
+    assert float(loud.amax()) < 20 * float(bank(VALUES, None).amax())
 
 
 def test_nothing_is_trained(bank):
