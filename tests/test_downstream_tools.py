@@ -70,6 +70,7 @@ def small(**params):
         "encoder": ConvEncoder(d_model=4, n_layers=2),
         "num_epochs": 1,
         "projection_dim": 4,
+        "metric_strength": 0.0,  # its views are masked, too
         "validation_fraction": 0.0,
         "masking": CountingMask(),
         "device": "cpu",
