@@ -101,7 +101,7 @@ class SimMTMTransformer(
         `simmtm_sk.nn.masking.geometric_mask`; an object with ``draw``, as
         `simmtm_sk.nn.contracts.Mask` describes it, sees values and channels.
     mask_length : float >= 1, default=5.0
-        Mean length of a hidden run, in points.
+        Mean length of a hidden span, in points.
     encoder : ConvEncoder, PatchEncoder, PointEncoder or object with ``build``, default=None
         Family and sizes of the network; None is ``ConvEncoder()``. ``build(n_channels, length)``
         returns a torch module as `simmtm_sk.nn.contracts` describes; an attribute
@@ -658,7 +658,7 @@ class SimMTMTransformer(
 
     def _in_geometry(self, features: Features) -> Tensor:
         """Return what `transform` does: (n_series, n_features)."""
-        if self._new_geometry().sizes != self.geometry_.sizes:
+        if self._pooling() != self._pooling_of_geometry:
             raise ValueError(
                 "pooling or layers have changed since fit, and balance and metric were learned for "
                 "other features. Fit again."
@@ -684,6 +684,7 @@ class SimMTMTransformer(
 
         with isolated_torch(seed), torch.inference_mode():
             self.geometry_ = self._new_geometry().fit(values, relatives, embed)
+        self._pooling_of_geometry = self._pooling()
 
     def _new_geometry(self, n_directions: int = 0) -> Geometry:
         n_channels = 1 if self._any_channels() else self.n_channels_
@@ -693,10 +694,10 @@ class SimMTMTransformer(
     def _adopt_instance_stats(self, values: Panel) -> None:
         """Standardise levels anew if those of ``values`` are foreign to the pre-training series."""
         by_row = self._by_row(values)
-        found, missing = panel_instance_stats(by_row), missing_shares(by_row)
-        level = self.network_.stats_scaler
-        if level.is_foreign(found, missing):
-            level.fit(found, missing)
+        stats, missing = panel_instance_stats(by_row), missing_shares(by_row)
+        scaler = self.network_.stats_scaler
+        if scaler.is_foreign(stats, missing):
+            scaler.fit(stats, missing)
             self._fit_geometry(values, draw_seed(self.random_state))
 
     def _reconstruct(self, values: Panel) -> Values:
@@ -744,6 +745,7 @@ class SimMTMTransformer(
         geometry = _taken_geometry(tensors.under("geometry."))
         self.network_ = self._restored_network(tensors)
         self.geometry_ = self._restored_geometry(geometry)
+        self._pooling_of_geometry = self._pooling()
         self._is_fitted = True
 
     def _restored_network(self, tensors: TensorReader) -> SimMTM:
