@@ -342,7 +342,12 @@ def test_a_warm_start_needs_the_same_shape(tmp_path):
 def test_a_warm_start_is_a_run_of_its_own_for_the_cache(tmp_path, counted):
     save(small().fit(X), tmp_path / "model")
     save(small(random_state=1).fit(X), tmp_path / "other")
-    options = {"warm_start": True, "memory": str(tmp_path), "masking": CountingMask()}
+    options = {
+        "warm_start": True,
+        "memory": str(tmp_path),
+        "masking": CountingMask(),
+        "metric_strength": 0,
+    }
     first, trained = counted(lambda: load(tmp_path / "model", **options).fit(X))
     again, repeated = counted(lambda: load(tmp_path / "model", **options).fit(X))
     _, other = counted(lambda: load(tmp_path / "other", **options, random_state=0).fit(X))

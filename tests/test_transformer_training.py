@@ -199,7 +199,9 @@ def counted():
 
 
 def test_memory_reuses_pretraining(tmp_path, counted):
-    estimator = small(masking=CountingMask(), memory=joblib.Memory(tmp_path, verbose=0))
+    estimator = small(
+        masking=CountingMask(), metric_strength=0, memory=joblib.Memory(tmp_path, verbose=0)
+    )
     first, trained = counted(lambda: clone(estimator).fit(X))
     assert trained
     second, trained = counted(lambda: clone(estimator).fit(X))
@@ -219,7 +221,7 @@ def test_memory_reuses_pretraining(tmp_path, counted):
 
 
 def test_what_does_not_decide_the_result_is_no_part_of_the_memorys_key(tmp_path, counted, capsys):
-    estimator = small(masking=CountingMask(), memory=str(tmp_path / "cache"))
+    estimator = small(masking=CountingMask(), metric_strength=0, memory=str(tmp_path / "cache"))
     first, _ = counted(lambda: clone(estimator).fit(X))
     changes = [
         {"verbose": 1},
@@ -238,7 +240,7 @@ def test_what_does_not_decide_the_result_is_no_part_of_the_memorys_key(tmp_path,
 
 
 def test_memory_never_keeps_an_interrupted_run(tmp_path):
-    settings = {"num_epochs": 20, "memory": str(tmp_path)}
+    settings = {"num_epochs": 20, "memory": str(tmp_path), "metric_strength": 0}
     with pytest.warns(UserWarning, match="interrupted"):
         cut = small(masking=StopOnce(30), **settings).fit(X)
     assert 0 < cut.n_epochs_ < 20
@@ -253,7 +255,7 @@ def test_memory_never_keeps_an_interrupted_run(tmp_path):
 def test_an_early_stopped_run_does_not_train_on(tmp_path, counted):
     """When it is read from the memory: patience is part of the plan."""
     settings = {"num_epochs": 200, "patience": 1, "validation_fraction": 0.5, "lr": 0.1}
-    estimator = small(masking=CountingMask(), **settings, memory=str(tmp_path))
+    estimator = small(masking=CountingMask(), metric_strength=0, **settings, memory=str(tmp_path))
     first, trained = counted(lambda: clone(estimator).fit(X))
     assert trained
     assert first.n_epochs_ < 200
