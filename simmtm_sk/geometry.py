@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .data import Panel
+from .data import Panel, series_ends
 from .data.forecast_windows import subsample
 from .nn.contracts import Mask
 from .nn.masking import MaskFunction
@@ -254,6 +254,7 @@ def neighbor_differences(embedding: Tensor, space: Tensor, n_neighbors: int) -> 
 
 
 def _taken(values: Panel, most: int) -> Panel:
-    """Read evenly chosen series, so many rows at most."""
+    """Read evenly chosen series, so many at most, without the padding that all have in common."""
     chosen = subsample(np.arange(len(values)), most)
-    return np.concatenate([values[i : i + 1] for i in chosen])
+    taken = np.concatenate([values[i : i + 1] for i in chosen])
+    return taken[:, :, : series_ends(taken).max()]

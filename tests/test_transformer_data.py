@@ -262,7 +262,13 @@ def test_training_sees_all_windows():
         return geometric_mask(n_rows, length, mask_ratio, mask_length, generator)
 
     small(
-        max_length=8, masking=mask, num_epochs=1, validation_fraction=0.0, n_masks=1, batch_size=99
+        max_length=8,
+        masking=mask,
+        num_epochs=1,
+        validation_fraction=0.0,
+        n_masks=1,
+        batch_size=99,
+        metric_strength=0,
     ).fit(X)
     assert seen == [(16 * 3 * 2, 8)]
 
