@@ -45,16 +45,20 @@ def test_size_of_the_embedding(encoder, pooling, layers):
 
 def test_size_of_the_default_embedding():
     """As the documentation of the class says."""
-    assert SimMTMTransformer().pooling == ("max", "min", "std", "ppv", "filters", "scale")
+    assert SimMTMTransformer().pooling == (
+        *("max", "min", "std", "ppv"),
+        *("filters", "kernels", "scale"),
+    )
     assert set(SimMTMTransformer().pooling) < set(POOLINGS)
-    sizes = ((150, 8, 6), (500, 8, 7), (128, 7, 5), (20, 5, 3), (2, 1, 1))
+    # dilations of filters and of kernels together
+    sizes = ((150, 8, 6 + 5), (500, 8, 7 + 6), (128, 7, 5 + 4), (20, 5, 3 + 2), (2, 1, 1 + 1))
     for length, n_layers, n_dilations in sizes:
         panel = np.random.default_rng(0).normal(size=(4, 1, length))
         n_features = SimMTMTransformer(num_epochs=0, random_state=0).fit_transform(panel).shape[1]
         assert n_features == 4 * (n_layers + 1) * 64 + 512 * n_dilations + 2
-        assert n_features == 5378 or length != 150
+        assert n_features == 7938 or length != 150
     patch = SimMTMTransformer(num_epochs=0, encoder=ENCODERS["patch"], random_state=0)
-    n_dilations = (-(-X.shape[2] // 4) - 1).bit_length()
+    n_dilations = (-(-X.shape[2] // 4) - 1).bit_length() + ((X.shape[2] - 1) // 8).bit_length()
     # for each of two channels
     assert patch.fit_transform(X).shape[1] == 2 * (4 * 2 * 4 + 512 * n_dilations + 2)
 
@@ -75,8 +79,8 @@ def test_pooling_by_hand():
         points = backbone(torch.tensor(values), visible, None, torch.tensor(scaled))[-1]
     points = points.numpy()
     by_hand = [points.mean(1), points.max(1), points.min(1), points.std(1), (points > 0).mean(1)]
-    # the level's centre and spread are weights of the network, hence float32
-    np.testing.assert_allclose(embedding, np.concatenate(by_hand, 1), rtol=1e-5, atol=1e-5)
+    features = torch.tensor(np.concatenate(by_hand, 1))
+    np.testing.assert_allclose(embedding, estimator.geometry_(features), rtol=1e-5, atol=1e-5)
 
 
 def test_scale_by_hand():
@@ -88,10 +92,12 @@ def test_scale_by_hand():
     usual = np.sort(X.std(2), 0)[(len(X) - 1) // 2]  # torch takes the lower one of two medians
     mean = (np.nanmean(gaps[0], 1) - X.mean((0, 2))) / usual
     log_std = np.log(np.nanstd(gaps[0], 1)) - np.log(X.std(2)).mean(0)
-    expected = np.concatenate([mean, log_std])
+    mean_1 = (gaps[1, 0].mean() - X[:, 0].mean()) / usual[0]
+    log_std_1 = np.log(gaps[1, 0].std()) - np.log(X[:, 0].std(1)).mean()
+    # of the channel that was never seen, zeros
+    features = np.array([[*mean, *log_std], [mean_1, 0, log_std_1, 0]])
     got = estimator.transform(gaps)
-    np.testing.assert_allclose(got[0], expected, **CLOSE)
-    assert (got[1] == 0).sum() == 2  # of the channel that was never seen
+    np.testing.assert_allclose(got[:2], estimator.geometry_(torch.tensor(features)), **CLOSE)
 
 
 @every_encoder
@@ -153,17 +159,21 @@ def test_features_that_vary_are_centred_and_weigh_alike_in_their_block():
     assert E.var(0).mean() == pytest.approx(1, rel=1e-4)
 
 
-def test_views_and_neighbours_come_closer():
-    """In units of how far series are from each other."""
-    near = X[:8] + 0.05 * np.random.default_rng(1).normal(size=X[:8].shape)
+def test_no_distance_grows_with_the_strength_of_the_metric():
+    """It shrinks directions, the more the stronger, and stretches none."""
 
-    def distance(**params):
-        estimator = small(num_epochs=0, **params).fit(X)
-        E, E_near = estimator.transform(X), estimator.transform(near)
-        return np.linalg.norm(E[:8] - E_near) / E.std(0).max() / np.sqrt((E.var(0)).sum())
+    def distances(strength):
+        E = (
+            small(num_epochs=0, metric_strength=strength, metric_neighbors=0)
+            .fit(X)
+            .transform(X_NEW)
+        )
+        return np.linalg.norm(E[:, None] - E, axis=2)
 
-    strengths = [distance(metric_strength=s, metric_neighbors=0) for s in (0, 0.5, 0.9)]
-    assert strengths == sorted(strengths, reverse=True)
+    none, half, most = (distances(strength) for strength in (0, 0.5, 0.9))
+    apart = ~np.eye(len(X_NEW), dtype=bool)
+    assert (half < none)[apart].all()
+    assert (most < half)[apart].all()
 
 
 def test_the_metric_is_saved(tmp_path):
