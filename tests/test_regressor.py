@@ -58,7 +58,6 @@ def small(**params):
         "metric_strength": 0.0,  # its views are masked, too
         "validation_fraction": 0.0,
         "masking": CountingMask(),
-        "metric_strength": 0,  # which draws masks, too
         "device": "cpu",
     }
     return SimMTMTransformer(**{**given, **params})
