@@ -38,7 +38,7 @@ from simmtm_sk.datasets import Home, Panel
 from simmtm_sk.geometry import Geometry, Relatives
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.probing import classification_head
-from simmtm_sk.training.settings import FEWEST_ROWS
+from simmtm_sk.training.settings import PRETRAINING
 
 DRAWS = 5
 LABELS_PER_CLASS = (1, 5, 10, "all")
@@ -49,7 +49,7 @@ OURS = {
     "filters": {**UNTRAINED, "pooling": ("filters", "scale"), "metric_strength": 0},
     "no metric": {**UNTRAINED, "metric_strength": 0},
     "untrained": UNTRAINED,
-    "SimMTM": {},  # the default; on fewer than `FEWEST_ROWS` rows the same
+    "SimMTM": {},  # the default; on too few rows the same
 }
 RIVALS = ("raw", "MiniRocket", "MiniRocket, views", "MiniRocket, relatives")
 EMBEDDINGS = (*RIVALS, *OURS)
@@ -153,7 +153,7 @@ def measured(runs: list[Row], home: Home) -> Iterator[tuple[Row, list[Row]]]:
     for run in runs:
         start = time.process_time()
         which = str(run["embedding"])
-        if which == "SimMTM" and untrained is not None and len(X) < FEWEST_ROWS:
+        if which == "SimMTM" and untrained is not None and len(X) < PRETRAINING.fewest_rows:
             E, seconds = untrained
         else:
             E = embedded(which, X, X_test)
