@@ -787,7 +787,9 @@ class SimMTMTransformer(
             if tensors[name].shape != target.shape:
                 raise ValueError(
                     f"size mismatch: tensor 'geometry.{name}' must have shape "
-                    f"{tuple(target.shape)}, got {tuple(tensors[name].shape)}."
+                    f"{tuple(target.shape)}, got {tuple(tensors[name].shape)}; the metric belongs "
+                    "to pooling and layers as they were in fit: load without others, set them "
+                    "then, and fit again"
                 )
         geometry.load_state_dict(tensors)
         return geometry

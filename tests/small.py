@@ -36,13 +36,17 @@ def rows_of(estimator, values):
     return WindowDataset(by_row, estimator.max_length)
 
 
-def fixed(estimator, values):
-    """The features of series that training does not change, as fine-tuning takes them."""
+def features_of(estimator, values):
+    """The features of series before balance and metric, learned and fixed."""
     pooling = Pooling.of(estimator.pooling, estimator.layers)
-    features = estimator.embedding_.features(
+    return estimator.embedding_.features(
         estimator.network_, values, rows_of(estimator, values), pooling, torch.float32
     )
-    return features.fixed.clone()
+
+
+def fixed(estimator, values):
+    """The features of series that training does not change, as fine-tuning takes them."""
+    return features_of(estimator, values).fixed.clone()
 
 
 def statistics_of(estimator):

@@ -14,6 +14,7 @@ from sktime.classification.model_selection import TSCGridSearchCV
 
 from simmtm_sk import ConvEncoder, SimMTMTransformer
 from simmtm_sk.nn.masking import geometric_mask
+from tests.small import LEARNED
 
 
 def waves(n, seed):
@@ -41,7 +42,8 @@ def small(**params):
 
 
 def pipeline(**params):
-    return Pipeline([("embed", small()), ("clf", RidgeClassifierCV())], **params)
+    embed = small(pooling=LEARNED)
+    return Pipeline([("embed", embed), ("clf", RidgeClassifierCV())], **params)
 
 
 def multiindex(series):
@@ -123,7 +125,7 @@ def test_cross_validation_equals_folds_by_hand(as_frame):
     scores = cross_val_score(pipeline(), table, y, cv=folds, error_score="raise")
     for score, (train, test) in zip(scores, folds, strict=True):
         values = X[:, 0] if as_frame else X
-        embed = small().fit(values[train])
+        embed = small(pooling=LEARNED).fit(values[train])
         clf = RidgeClassifierCV().fit(embed.transform(values[train]), y[train])
         assert clf.score(embed.transform(values[test]), y[test]) == score
 
@@ -142,7 +144,7 @@ class CountingMask:
 def test_memory_saves_pretrainings(tmp_path, on_the):
     """A grid over the classifier alone pre-trains once per fold, and once for the refit."""
     memory = Memory(tmp_path, verbose=0)
-    embed = small(masking=CountingMask(), validation_fraction=0.0, batch_size=99)
+    embed = small(masking=CountingMask(), validation_fraction=0.0, batch_size=99, metric_strength=0)
     if on_the == "transformer":
         embed.set_params(memory=memory)
         steps = make_pipeline(embed, StandardScaler(), LogisticRegression())

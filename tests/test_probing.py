@@ -25,6 +25,12 @@ shapes = pytest.mark.parametrize("shape", [(24, 5), (24, 60)], ids=["tall", "wid
 every_kind = pytest.mark.parametrize("kind", ["ridge", "logistic"])
 
 
+def scaled(E):
+    """Centred, and divided by one number, so that features keep their proportions."""
+    rows = E - E.mean(0)
+    return rows / np.sqrt(np.square(rows).sum() / rows.size)
+
+
 def log_loss(scores, y, weights):
     """A class of n members counts as n + 1 hits and one miss, shared by the other classes."""
     log_likelihood, n_classes = log_softmax(scores, axis=1), y.max() + 1
@@ -54,8 +60,8 @@ def test_the_ridge_of_a_classifier_by_hand(shape, weighted):
     E, y = blobs(*shape, 3, seed=4)
     weights = np.linspace(0.5, 1.5, len(y)) if weighted else np.ones(len(y))
     head = classification_head(E, y, "ridge", weights if weighted else None)
-    ridge = DualRidge(standardized(E), one_against_rest(y, 3), weights).best()
-    factor = factor_between(head.scores(E), standardized(E) @ ridge.coef.T + ridge.intercept)
+    ridge = DualRidge(scaled(E), one_against_rest(y, 3), weights).best()
+    factor = factor_between(head.scores(E), scaled(E) @ ridge.coef.T + ridge.intercept)
     # no factor in the range that is searched makes the left-out series more likely
     grid = np.exp(np.linspace(-3, 4, 400))
     losses = [log_loss(f * ridge.left_out, y, weights) for f in grid]
@@ -67,7 +73,7 @@ def test_the_penalty_of_very_few_labels_is_the_usual_one():
     for n_members, usual in ((1, True), (FEWEST_PER_CLASS - 1, True), (FEWEST_PER_CLASS, False)):
         y = np.tile([0, 1, 2], n_members)
         E = np.eye(3)[y] + np.random.default_rng(0).normal(size=(len(y), 3)) * 3
-        Z = standardized(E)
+        Z = scaled(E)
         ridge = DualRidge(Z, one_against_rest(y, 3), np.ones(len(y)))
         expected = ridge.solve(USUAL_PENALTY) if usual else ridge.best()
         assert usual or expected.penalty != USUAL_PENALTY
@@ -97,7 +103,7 @@ def test_logistic_regression_is_scikit_learns(shape, n_classes, weighted):
     E, y = blobs(*shape, n_classes, seed=2)
     weights = np.linspace(0.5, 1.5, len(y)) if weighted else np.ones(len(y))
     head = classification_head(E, y, "logistic", weights)
-    Z = standardized(E)
+    Z = scaled(E)
     length = np.sqrt(np.square(Z - np.average(Z, axis=0, weights=weights)).sum(1).mean())
     expected = LogisticRegression(C=STRENGTH, max_iter=5000, tol=1e-7)
     expected.fit(Z / length, y, weights)
@@ -116,7 +122,7 @@ def test_regression_is_a_ridge_with_the_best_penalty_for_left_out_series(shape, 
     y = standardized(E)[:, :3] @ [3.0, -2.0, 1.0] + draw.normal(size=len(E)) + 50
     weights = np.linspace(0.5, 1.5, len(y)) if weighted else np.ones(len(y))
     head = regression_head(E, y, weights)
-    Z = standardized(E)
+    Z = scaled(E)
     best = DualRidge(Z, y[:, None], weights).best()
     alpha = best.penalty * np.square(Z - np.average(Z, axis=0, weights=weights)).sum(1) @ weights
     ridge = Ridge(alpha=alpha / len(y)).fit(Z, y, weights)
@@ -200,6 +206,7 @@ def test_weights_pull_towards_their_class(kind):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_probabilities(kind, n_classes):
     E, y = blobs(40, 4, n_classes, apart=2)
+    E = standardized(E)  # else the largest feature is all that counts
     head = classification_head(E, y, kind)
     probabilities = head.probabilities(E)
     assert probabilities.shape == (40, n_classes)
@@ -287,15 +294,27 @@ def test_the_order_of_the_series_means_nothing_to_a_ridge(shape):
 
 
 @every_kind
-def test_units_and_origin_of_a_feature_mean_nothing(kind):
+@pytest.mark.parametrize("unit", [1e-3, 7.0, 1e5])
+def test_a_common_unit_and_the_origin_of_features_mean_nothing(kind, unit):
     E, y = blobs(30, 4, 3)
-    moved = E * [1e-3, 1.0, 7.0, 1e5] - [0.0, 5.0, 1e3, -1.0]
+    moved = unit * (E - [0.0, 5.0, 1e3, -1.0])
+    expected = classification_head(E, y, kind).scores(E)
     np.testing.assert_allclose(
-        classification_head(moved, y, kind).scores(moved),
-        classification_head(E, y, kind).scores(E),
-        rtol=1e-3,
-        atol=1e-3,
+        classification_head(moved, y, kind).scores(moved), expected, rtol=1e-3, atol=1e-3
     )
+
+
+@every_kind
+def test_the_proportions_of_features_mean_something(kind):
+    """A feature that hardly varies hardly counts."""
+    E, y = blobs(30, 4, 3)
+    E = standardized(E)
+    uneven = E * [1e-6, 1.0, 1.0, 1.0]
+    expected = classification_head(E[:, 1:], y, kind).scores(E[:, 1:])
+    scores = classification_head(uneven, y, kind).scores(uneven)
+    np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-3)
+    even = classification_head(E, y, kind).scores(E)
+    assert not np.allclose(even, expected, rtol=0.1, atol=0.1)
 
 
 # -- labels that are passed on --------------------------------------------------------------------
@@ -306,7 +325,8 @@ def clouds(seed):
     draw = np.random.default_rng(seed)
     y = np.arange(200) % 2
     place = np.r_[-1.0, 1.0, draw.normal(size=198)]
-    return np.column_stack([place, 3.0 * y]) + 0.3 * draw.normal(size=(200, 2)), y
+    E = np.column_stack([place, 3.0 * y]) + 0.3 * draw.normal(size=(200, 2))
+    return standardized(E), y
 
 
 def test_unlabelled_series_show_where_classes_lie():
@@ -361,7 +381,8 @@ def test_auto_spreads_unless_left_out_series_speak_against_it():
     chosen = set()
     for seed in range(8):
         E, y = blobs(80, 4, 3, seed=seed, apart=0.8)
-        Z, few = standardized(E), y[:24]
+        E = standardized(E)  # else the largest feature is all that counts
+        Z, few = scaled(E), y[:24]
         spread = classification_head(E[:24], few, "spread", None, E[24:])
         head = classification_head(E[:24], few, "auto", None, E[24:])
         penalty = DualRidge(Z[:24], one_against_rest(few, 3), np.ones(24)).best().penalty

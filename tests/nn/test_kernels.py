@@ -104,8 +104,9 @@ def test_names_say_where_features_are(bank):
 
 
 def test_loud_series_do_not_outshine_others(bank):
+    """A million times the size adds its logarithm at most."""
     loud = bank(1e6 * VALUES, None)
-    assert float(loud.amax()) < 20 * float(bank(VALUES, None).amax())
+    assert (loud <= bank(VALUES, None) + np.log(1e6) + 1e-9).all()
 
 
 def test_nothing_is_trained(bank):

@@ -1,4 +1,4 @@
-"""Encoder and head as one network are the embedding and then the head."""
+"""Encoder and head as one network are the features of an embedding and then the head."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ import torch
 from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder, SimMTMTransformer
 from simmtm_sk.nn.contracts import takes_channels_apart
 from simmtm_sk.nn.supervised import Supervised
-from tests.small import fixed, rows_of, statistics_of
+from tests.small import features_of, fixed, rows_of, statistics_of
 
 TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
 ENCODERS = {
@@ -83,7 +83,7 @@ def expected_scores(model, embedding):
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_the_embedding_and_then_the_head(encoder, params, max_length):
     transformer = fitted(encoder, **params, max_length=max_length)
-    embedding = torch.tensor(transformer.transform(X))
+    embedding = features_of(transformer, X).joined().clone()
     model = supervised(transformer, embedding.mean(0), embedding.std(0) + 0.1)
     torch.testing.assert_close(
         scores_of(model, transformer, X), expected_scores(model, embedding), rtol=1e-4, atol=1e-5
@@ -98,7 +98,7 @@ def test_channels_that_end_early_or_are_missing(encoder, max_length):
     values[0, 1, 10:] = np.nan
     values[6, 0] = np.nan
     transformer = fitted(encoder, max_length=max_length)
-    embedding = torch.tensor(transformer.transform(values))
+    embedding = features_of(transformer, values).joined().clone()
     model = supervised(transformer, embedding.mean(0), embedding.std(0) + 0.1)
     torch.testing.assert_close(
         scores_of(model, transformer, values),
@@ -110,7 +110,7 @@ def test_channels_that_end_early_or_are_missing(encoder, max_length):
 
 def test_dropout_leaves_out_features_in_training_only():
     transformer = fitted("conv")
-    embedding = torch.tensor(transformer.transform(X))
+    embedding = features_of(transformer, X).joined().clone()
     center = torch.zeros(embedding.shape[1])
     model = supervised(transformer, center, center + 1, dropout=0.5)
     batch = batch_of(transformer, X)

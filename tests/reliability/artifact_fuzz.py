@@ -211,7 +211,11 @@ def edited_numbers(rng, content):
     """Not a number, infinity, or a number of a size that no training ends with."""
     config, weights = opened(content)
     start = 8 + int.from_bytes(weights[:8], "little")
-    entries = [e for e in json.loads(weights[8:start]).values() if e["dtype"] in ("F32", "F64")]
+    entries = [
+        entry
+        for entry in json.loads(weights[8:start]).values()
+        if entry["dtype"] in ("F32", "F64") and entry["data_offsets"][0] < entry["data_offsets"][1]
+    ]
     entry = entries[rng.integers(len(entries))]
     kind = {"F32": np.float32, "F64": np.float64}[entry["dtype"]]
     damaged = bytearray(weights)
