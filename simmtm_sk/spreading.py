@@ -126,7 +126,7 @@ class SpreadingRidge:
     Parameters
     ----------
     Z : ndarray, shape (n_series, n_features)
-        Standardised embeddings, labelled series first.
+        Embeddings, centred, labelled series first.
     y : ndarray of int, shape (n_labelled,)
         Class numbers from 0.
     weights : ndarray, shape (n_labelled,)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder, SimMTMTransformer, load
+from tests.small import StopAtOnce
 
 pytestmark = [
     pytest.mark.gpu,
@@ -136,22 +137,6 @@ def test_resuming_on_the_gpu(tmp_path):
     np.testing.assert_array_equal(whole.transform(X), resumed.transform(X))
 
 
-class StopAtOnce:
-    """A callback that ends the training with the first evaluation."""
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context):
-        return context.task_name.startswith("epoch")
-
-
 def test_dropout_draws_from_the_generators_of_the_fit():
     """Twice the same, whatever is drawn from torch's own in between, which stays as it is."""
     encoder = PatchEncoder(patch_length=4, dropout=0.3, **TOKENS)
@@ -168,6 +153,7 @@ import pickle, sys
 import numpy as np
 import torch
 from simmtm_sk import load
+from tests.small import StopAtOnce
 assert not torch.cuda.is_available()
 X = np.load(sys.argv[1] + "/x.npy")
 expected = np.load(sys.argv[1] + "/embedding.npy")

@@ -8,7 +8,7 @@ import pytest
 
 from simmtm_sk import ConvEncoder, PatchEncoder, SimMTMClassifier, transformer
 from simmtm_sk.data import MappedPanel
-from tests.small import CONV, X, digest, small
+from tests.small import CONV, StopAtOnce, X, digest, small
 
 TOKENS = {"patch_length": 4, "d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
 ENCODERS = {
@@ -102,22 +102,6 @@ def test_checkpoints_tell_files_apart(tmp_path):
         estimator = small(checkpoint_dir=tmp_path / "runs", num_epochs=20)
         estimator.set_callbacks(StopAtOnce()).fit(files_of(tmp_path, values))
     assert len(list((tmp_path / "runs").glob("*.pt"))) == 2
-
-
-class StopAtOnce:
-    """A callback that ends the training with the first evaluation."""
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context):
-        return context.task_name.startswith("epoch")
 
 
 def test_a_list_of_single_series_is_still_one(tmp_path):
