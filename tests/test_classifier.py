@@ -463,16 +463,18 @@ def test_labels_spread_to_unlabelled_series(strategy, head, pretrained):
     """The same head as on embeddings; none but the labelled series train further."""
     frozen = FrozenEstimator(pretrained)
     given = {"transformer": frozen, "strategy": strategy, "head": head}
-    found = classifier(**given, unlabelled=-1).fit(X, np.where(KNOWN, kind, -1))
-    E = pretrained.transform(X.astype(np.float32))
-    by_hand = classification_head(E[KNOWN], kind[KNOWN], head, unlabelled=E[~KNOWN])
+    many, kinds = waves(56, 2)
+    known = np.arange(56) < 4  # so few that "auto" spreads them
+    fitted = classifier(**given, unlabelled=-1).fit(many, np.where(known, kinds, -1))
+    E = pretrained.transform(many.astype(np.float32))
+    by_hand = classification_head(E[known], kinds[known], head, unlabelled=E[~known])
     if strategy == "linear-probe":
         probabilities = by_hand.probabilities(pretrained.transform(X_NEW.astype(np.float32)))
-        np.testing.assert_allclose(found.predict_proba(X_NEW), probabilities, atol=1e-6)
-        np.testing.assert_allclose(found.head_.center, by_hand.center, atol=1e-6)
-    alone = classifier(**given).fit(X[KNOWN], kind[KNOWN])
-    assert not np.allclose(found.predict_proba(X_NEW), alone.predict_proba(X_NEW))
-    assert same_weights(found.transformer_, pretrained) == (strategy == "linear-probe")
+        np.testing.assert_allclose(fitted.predict_proba(X_NEW), probabilities, atol=1e-6)
+        np.testing.assert_allclose(fitted.head_.center, by_hand.center, atol=1e-5)
+    alone = classifier(**given).fit(many[known], kinds[known])
+    assert not np.allclose(fitted.predict_proba(X_NEW), alone.predict_proba(X_NEW))
+    assert same_weights(fitted.transformer_, pretrained) == (strategy == "linear-probe")
 
 
 def test_a_class_called_minus_one():
