@@ -260,7 +260,7 @@ def test_intervals_are_wider_where_values_are_missing():
 # -- calendars ------------------------------------------------------------------------------------
 
 CALENDARS = {
-    "holidays": pd.offsets.CustomBusinessDay(holidays=["2000-04-21", "2000-04-24"]),
+    "holidays": pd.offsets.CustomBusinessDay(holidays=["2000-04-21", "2000-04-24", "2001-01-01"]),
     "Sunday to Thursday": pd.offsets.CustomBusinessDay(weekmask="Sun Mon Tue Wed Thu"),
     "business hours": pd.offsets.BusinessHour(start="10:00", end="18:00"),
     "half months": pd.offsets.SemiMonthEnd(),
@@ -291,6 +291,24 @@ def test_calendars(freq, zone, tmp_path):
             assert times_of(one.predict()) == index[70:90].tolist()
         absolute = ForecastingHorizon(index[[50, 61]], is_relative=False)
         assert times_of(forecaster().fit(first, fh=absolute).predict()) == index[[50, 61]].tolist()
+
+
+def test_holidays_that_are_not_known_yet(tmp_path):
+    """Nobody has listed whether there are any behind the last one: no date beyond it is right."""
+    holidays = ["2023-12-25", "2024-01-01"]
+    index = pd.bdate_range("2023-09-01", "2023-12-22", freq="C", holidays=holidays)
+    y = pd.Series(values(len(index)), index)
+    known = forecaster().fit(y, fh=range(1, 5))
+    assert known.predict().index[-1] == pd.Timestamp("2023-12-29")
+    with pytest.raises(ValueError, match=r"known up to 2024-01-01, .* reaches 2024-01-04"):
+        forecaster().fit(y, fh=range(1, 8))
+    with pytest.raises(ValueError, match=r"known up to 2024-01-01, .* reaches 2024-01-05"):
+        forecaster().fit(y, fh=ForecastingHorizon(pd.DatetimeIndex(["2024-01-05"]), False))
+    # on a Saturday, so no business day falls on it
+    y.index.freq = pd.offsets.CustomBusinessDay(holidays=[*holidays, "2024-01-06"])
+    later = forecaster().fit(y, fh=range(1, 8))
+    for estimator in (later, load(later.save(tmp_path / "model"), transformer=small())):
+        assert estimator.predict().index[-1] == pd.Timestamp("2024-01-04")
 
 
 def times_of(forecast):

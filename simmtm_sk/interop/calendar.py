@@ -113,6 +113,29 @@ class Calendar:
             )
         return np.asarray(steps, np.intp)
 
+    def check_known(self, last: int, n_steps: int) -> None:
+        """Refuse to count behind the last holiday that is listed, from a time point before it.
+
+        Whether there are holidays behind it is not known, and each one would move all later dates.
+
+        Raises
+        ------
+        ValueError
+            If the list ends within so many steps.
+        """
+        holidays = getattr(self.freq, "holidays", None)
+        if not holidays:
+            return
+        final = pd.Timestamp(max(holidays))
+        origin, end = (self.after(last, [n])[0].tz_localize(None) for n in (0, n_steps))
+        if origin < final < end.normalize():
+            raise ValueError(
+                f"the holidays of the frequency of y are known up to {final.date()}, but the "
+                f"forecast reaches {end.date()}: list the next ones, too, at least one on or "
+                f"behind that day, as in y.index.freq = pd.offsets.{type(self.freq).__name__}"
+                "(holidays=[...])."
+            )
+
     def own(self, times: pd.Index) -> pd.Index:
         """Return time points in this calendar's time zone.
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sktime.forecasting.base import ForecastingHorizon
 
-from .history import History
+from .history import History, Instance
 
 Steps = NDArray[np.intp]
 
@@ -20,21 +20,28 @@ def horizon_steps(fh: ForecastingHorizon, history: History) -> Steps:
     Raises
     ------
     ValueError, TypeError
-        If it has time points that the series will never have.
+        If it has time points that the series will never have, or goes on where the holidays of
+        their calendar are not known any more.
     """
-    points = fh.to_pandas()
-    if counts_steps(fh):
-        return np.tile(np.asarray(points, np.intp), (len(history.instances), 1))
     resolved: dict[tuple[int, int], Steps] = {}  # once for all instances that end alike
     for instance in history.instances:
         key = (id(instance.calendar), instance.last)
         if key not in resolved:
-            times = instance.time() + points if fh.is_relative else points
             try:
-                resolved[key] = instance.calendar.steps(instance.last, times)
+                resolved[key] = _steps_of(fh, instance)
+                instance.calendar.check_known(instance.last, int(resolved[key].max()))
             except (TypeError, ValueError) as error:
                 raise type(error)(f"the forecasting horizon fh does not fit y: {error}") from error
     return np.stack([resolved[id(i.calendar), i.last] for i in history.instances])
+
+
+def _steps_of(fh: ForecastingHorizon, instance: Instance) -> Steps:
+    """Return how many steps behind the end of an instance a horizon is."""
+    points = fh.to_pandas()
+    if counts_steps(fh):
+        return np.asarray(points, np.intp)
+    times = instance.time() + points if fh.is_relative else points
+    return instance.calendar.steps(instance.last, times)
 
 
 def counts_steps(fh: ForecastingHorizon) -> bool:

@@ -138,7 +138,7 @@ def _parameters(freq: Any) -> dict[str, Any]:
         # a calendar given as a whole leaves its weekmask out of the parameters
         if not isinstance(given, str) or (np.busdaycalendar(given).weekmask != days).any():
             params["weekmask"] = "".join(str(int(day)) for day in days)
-        params["holidays"] = [str(day) for day in freq.calendar.holidays]
+        params["holidays"] = sorted({str(day) for day in freq.holidays})
     return {
         "class": type(freq).__name__,
         "n": freq.n,

@@ -30,12 +30,16 @@ def encoded_history(history: History) -> tuple[dict[str, Any], dict[str, torch.T
         the time zone has no form as data.
     """
     instances = history.instances
-    encoded = {id(i.calendar): _encoded_calendar(i.calendar) for i in instances}
+    firsts: dict[int, int] = {}  # who has a calendar first; the others name it by that number
+    times: list[Any] = []
+    for i, instance in enumerate(instances):
+        first = firsts.setdefault(id(instance.calendar), i)
+        times.append(_encoded_calendar(instance.calendar) if first == i else first)
     state = {
         "columns": [plain_name(name) for name in history.columns],
         "index_names": [plain_name(name) for name in history.index_names],
         "instances": [[plain_name(level) for level in i.name] for i in instances],
-        "times": [encoded[id(i.calendar)] for i in instances],
+        "times": times,
         "lengths": [i.values.shape[1] for i in instances],
     }
     values = np.concatenate([i.values.T for i in instances])
@@ -57,7 +61,7 @@ def decoded_history(state: StateReader, tensors: TensorReader) -> History:
     columns = state.items("columns", *PLAIN)
     index_names = state.items("index_names", *PLAIN)
     lengths = state.items("lengths", int)
-    calendars = state.items("times", dict, length=len(lengths))
+    calendars = state.items("times", dict, int, length=len(lengths))
     names = state.items("instances", list, length=len(lengths))
     state.finish()
     n_levels = len(index_names) - 1
@@ -71,11 +75,16 @@ def decoded_history(state: StateReader, tensors: TensorReader) -> History:
     values = tensors.take("values", (sum(lengths), len(columns)), missing=True).numpy()
     points = tensors.take("points", (sum(lengths),), torch.int64).numpy()
     known: dict[Calendar, Calendar] = {}
-    instances = []
+    instances: list[Instance] = []
     for name, kind, table, times in zip(
         names, calendars, np.split(values, ends), np.split(points, ends), strict=True
     ):
-        calendar = _decoded_calendar(kind)
+        if isinstance(kind, int):
+            if not 0 <= kind < len(instances):
+                raise ValueError(f"there is no calendar of instance {kind}.")
+            calendar = instances[kind].calendar
+        else:
+            calendar = _decoded_calendar(kind)
         if calendar.kind in KINDS and calendar.freq is None:  # the first format did not say
             calendar = calendar_of(calendar.index(times), "y") or calendar
         calendar = known.setdefault(calendar, calendar)

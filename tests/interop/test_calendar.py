@@ -80,6 +80,29 @@ def test_an_instant_is_the_same_in_every_time_zone():
         calendar_of(INDICES["days"], "y").own(index)
 
 
+@pytest.mark.parametrize(
+    "freq",
+    [
+        pd.offsets.CustomBusinessDay(holidays=["2000-01-06", "2000-01-17"]),
+        pd.offsets.CustomBusinessHour(holidays=["2000-01-17", "2000-01-06"]),
+        pd.offsets.CustomBusinessMonthEnd(holidays=["2000-05-31"]),
+    ],
+    ids=["days", "hours", "month ends"],
+)
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_holidays_are_known_as_far_as_they_are_listed(freq, zone):
+    final = pd.Timestamp(max(freq.holidays), tz=zone)
+    index = pd.date_range("2000-01-03 09:00", periods=100, freq=freq, tz=zone)
+    calendar = calendar_of(index, "y")
+    days = index.normalize()
+    n_until = int((days <= final).sum())
+    origin = calendar.ordinals(index)
+    calendar.check_known(int(origin[0]), n_until - 1)
+    with pytest.raises(ValueError, match=r"holidays .* are known up to 2000-.*freq = pd.offsets"):
+        calendar.check_known(int(origin[0]), n_until)
+    calendar.check_known(int(origin[n_until]), 20)  # y itself has gone on without more of them
+
+
 def test_other_kinds_of_time_are_refused():
     for name, other in (("days", "periods"), ("periods", "days"), ("numbers", "days")):
         with pytest.raises(TypeError, match="must be a"):

@@ -54,6 +54,20 @@ def test_panels_and_hierarchies_survive(index):
     assert_survives(pd.concat({"x": two, 3: two[:10]}, names=["group", *two.index.names]))
 
 
+def test_a_calendar_of_many_series_is_written_once():
+    days = pd.offsets.CustomBusinessDay(holidays=[f"20{y:02}-01-01" for y in range(99)])
+    index = pd.date_range("2000-01-03", periods=30, freq=days)
+    y = pd.concat({k: frame(index, seed=k) for k in range(20)}, names=["id", "time"])
+    y.index = y.index.set_levels(index, level=-1)
+    state, tensors = encoded_history(History.of(y, days))
+    assert len(json.dumps(state["times"])) < 3000
+    assert len({id(i.calendar) for i in decoded(state, dict(tensors)).instances}) == 1
+    for wrong in (1, -1, 20):
+        state["times"][1] = wrong
+        with pytest.raises(ValueError, match="there is no calendar of instance"):
+            decoded(state, dict(tensors))
+
+
 def test_a_frequency_that_was_not_written_is_seen():
     """As in the first format, which left out what an index did not say."""
     y = frame(pd.date_range("2000-01-03", periods=24, freq="B"))
