@@ -28,7 +28,7 @@ from tasks import load_pool, load_small
 
 from simmtm_sk import ConvEncoder, PatchEncoder, SimMTMTransformer
 from simmtm_sk.datasets import Home, Panel
-from simmtm_sk.training.settings import PRETRAINING, epochs
+from simmtm_sk.training.settings import PRETRAINING
 
 LABELS_PER_CLASS = (1, 5, 10)
 SEEDS = 3
@@ -69,7 +69,7 @@ RIVALS: dict[str, Callable[[Panel, int], Embed]] = {
 }
 # What the encoder makes of a series: the default without the filters, which no variant changes.
 LEARNED = ("max", "min", "std", "ppv", "scale")
-# Read off the same fitted networks: what of the representations becomes the embedding.
+# Of the default alone: what of the representations becomes the embedding.
 POOLINGS: dict[str, dict[str, Any]] = {
     "default": {"pooling": LEARNED},
     "last layer": {"layers": "last"},
@@ -96,18 +96,16 @@ def initial(variant: str) -> str:
     return "patch, patch masks" if variant.startswith("patch") else "default"
 
 
-def fitted(X: Panel, variant: str, seed: int, trained: bool) -> SimMTMTransformer:
-    """Pre-train a variant, or leave it as initialised."""
-    changes = dict(VARIANTS[variant])
-    factor = changes.pop("steps", None)
-    if not trained:
-        changes["num_epochs"] = 0
-    elif factor is not None:
-        default = SimMTMTransformer()
-        n_train = len(X) - int(default.validation_fraction * len(X))
-        automatic, _ = epochs("auto", n_train, default.batch_size, PRETRAINING)
-        changes["num_epochs"] = max(1, round(factor * automatic))
-    return SimMTMTransformer(**changes, precision="float32", random_state=seed).fit(X)
+def fitted(X: Panel, variant: str, pooling: str, seed: int, trained: bool) -> SimMTMTransformer:
+    """Pre-train a variant, on small sets too, or leave it as initialised; no metric."""
+    changes = {"pooling": LEARNED, **POOLINGS[pooling], **VARIANTS[variant]}
+    factor = changes.pop("steps", 1.0)
+    batch_size = changes.get("batch_size", SimMTMTransformer().batch_size)
+    n_train = len(X) - int(SimMTMTransformer().validation_fraction * len(X))
+    n_steps = factor * (PRETRAINING.number(n_train) or PRETRAINING.fewest)
+    changes["num_epochs"] = max(1, round(n_steps / -(-n_train // batch_size))) if trained else 0
+    common = {"metric_strength": 0.0, "precision": "float32", "random_state": seed}
+    return SimMTMTransformer(**changes, **common).fit(X)
 
 
 def embeddings(
@@ -118,13 +116,9 @@ def embeddings(
         embed = RIVALS[variant](interpolated(copy.deepcopy(X)), seed)
         yield "default", [embed(interpolated(copy.deepcopy(part))) for part in parts]
         return
-    estimator = fitted(X, variant, seed, trained)
-    default = {"pooling": LEARNED, "layers": estimator.layers}
-    for name, changes in POOLINGS.items():
-        vars(estimator).update({**default, **changes})  # set_params would forget the fit
-        yield name, [estimator.transform(X) for X in parts]
-        if variant != "default":
-            return
+    for pooling in POOLINGS if variant == "default" else ("default",):
+        estimator = fitted(X, variant, pooling, seed, trained)
+        yield pooling, [estimator.transform(part) for part in parts]
 
 
 Scores = Iterator[tuple[str, str, str, float]]  # pooling, metric, probe, accuracy
