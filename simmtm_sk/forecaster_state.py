@@ -17,7 +17,7 @@ from .nn.combination import Combination
 from .nn.forecast import NORMALIZATIONS, Forecast
 from .persistence import StateReader, TensorReader
 from .persistence.combinations import members_state, restored_combination
-from .training.isolation import isolated_torch
+from .training.isolation import modules_of_our_own
 from .transformer_user import TransformerUser
 
 
@@ -122,7 +122,7 @@ class StoredForecaster(SktimeForecasterBridge, TransformerUser):
             raise ValueError(
                 f"normalization must be one of {NORMALIZATIONS}, got {normalization!r}."
             )
-        with isolated_torch(0):
+        with modules_of_our_own(0):
             forecast = Forecast(
                 self.transformer_.network_, self.context_length_, self.horizon_, normalization, 0.0
             )

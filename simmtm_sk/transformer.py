@@ -38,7 +38,7 @@ from .nn.randomness import redirected
 from .objectives import SimMTMObjective
 from .persistence import SafeArtifactMixin, StateReader, TensorReader
 from .training.footprint import check_memory_suffices
-from .training.isolation import isolated_torch, torch_as_it_starts
+from .training.isolation import isolated_torch, modules_of_our_own, torch_as_it_starts
 from .training.monitor import EstimatorMonitor
 from .training.plan import Plan
 from .training.pretraining import Pretraining
@@ -756,13 +756,15 @@ class SimMTMTransformer(
         settings = self._pretraining(1, torch.device("cpu"))
         encoder = settings.encoder
         if isinstance(encoder, ConvEncoder | PatchEncoder | PointEncoder):
-            # one of another class came from the caller, not from a file
             n_layers = min(encoder.n_layers, len(tensors))
             bounded = replace(settings, encoder=clone(encoder).set_params(n_layers=n_layers))
             with torch.device("meta"):
                 shapes = bounded.drawn_network(n_channels, self._built_length).state_dict()
             tensors.check_shapes(shapes)
-        network = settings.network(n_channels, self._built_length)
+            with modules_of_our_own(0):
+                network = settings.drawn_network(n_channels, self._built_length)
+        else:  # of another class, which came from the caller and not from a file
+            network = settings.network(n_channels, self._built_length)
         tensors.fill(network.state_dict())
         return network.eval()
 
@@ -773,7 +775,7 @@ class SimMTMTransformer(
         with torch.device("meta"):
             shapes = Embedding(blocks, n_channels, self._built_length).state_dict()
         tensors.check_shapes(shapes)
-        with isolated_torch(0):
+        with modules_of_our_own(0):
             embedding = Embedding(blocks, n_channels, self._built_length)
         tensors.fill(embedding.state_dict())
         return embedding

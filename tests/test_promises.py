@@ -16,6 +16,12 @@ def test_every_test_that_is_named_exists():
     assert sorted(named - defined) == []
 
 
+def test_every_promise_has_a_test():
+    rows = re.findall(r"^   \* - (?!Promise)(.*?)(?=^   \* - |^\S|\Z)", PAGE, re.M | re.S)
+    assert len(rows) > 15
+    assert [row for row in rows if "``test_" not in row] == []
+
+
 def test_the_table_has_no_failure():
     with (REPOSITORY / "benchmarks" / "results" / "torture.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

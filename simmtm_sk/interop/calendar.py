@@ -78,9 +78,9 @@ class Calendar:
         """Return the time points so many steps behind one of them; 0 is itself."""
         steps = np.asarray(steps, np.int64)
         consecutive = bool((np.diff(steps) == 1).all())
-        if self._step is not None:
+        if self.step is not None:
             freq = self.freq if consecutive and self.kind != "PeriodIndex" else None
-            return self.index(last + steps * self._step, freq)
+            return self.index(last + steps * self.step, freq)
         grid = pd.date_range(self._time(last), periods=int(steps.max()) + 1, freq=self.freq)
         grid = grid.as_unit(self.unit or "ns")
         # a slice keeps the frequency
@@ -97,9 +97,9 @@ class Calendar:
             If one of them is no time point of this calendar.
         """
         times = self.own(times)
-        if self._step is not None:
+        if self.step is not None:
             exact = self.index(self.ordinals(times)) == times  # finer units than ours
-            steps, rest = np.divmod(self.ordinals(times) - last, self._step)
+            steps, rest = np.divmod(self.ordinals(times) - last, self.step)
             off = (rest != 0) | ~np.asarray(exact)
         else:
             origin = self._time(last)
@@ -168,7 +168,7 @@ class Calendar:
         return "1" if self.freq is None else str(self.freq.freqstr)
 
     @property
-    def _step(self) -> int | None:
+    def step(self) -> int | None:
         """How many units a step has, if all have the same number."""
         if self.kind == "Index":
             return 1

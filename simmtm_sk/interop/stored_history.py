@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from sktime.forecasting.base import ForecastingHorizon
 
 from ..persistence import StateReader, TensorReader
@@ -88,8 +89,17 @@ def decoded_history(state: StateReader, tensors: TensorReader) -> History:
         if calendar.kind in KINDS and calendar.freq is None:  # the first format did not say
             calendar = calendar_of(calendar.index(times), "y") or calendar
         calendar = known.setdefault(calendar, calendar)
+        _check_steps(calendar, times)
         instances.append(Instance(tuple(name), table.T, calendar, int(times[0]), int(times[-1])))
     return History(instances, pd.Index(columns), index_names)
+
+
+def _check_steps(calendar: Calendar, points: NDArray[np.int64]) -> None:
+    """Refuse points that do not follow each other, as far as that is seen without counting them."""
+    forwards = calendar.freq is None or calendar.freq.n >= 1
+    step = calendar.step
+    if not forwards or (step is not None and bool((np.diff(points) != step).any())):
+        raise ValueError(f"points of y do not follow each other by its frequency {calendar.name}.")
 
 
 def encoded_horizon(fh: ForecastingHorizon) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import dataclass
 
@@ -90,30 +91,39 @@ class WindowRidge(nn.Module):
 
     Parameters
     ----------
-    summary : Tensor of float64, shape (length, n_features)
-        What is made of the window first, see `resolution`.
+    spec : Member
+        Of kind "ridge". With ``anchored`` it learns differences to the last value, so that it
+        follows every level; otherwise forecasts tend towards the mean of the series.
     horizon : int
-    n_maps : int
-        1, or the number of series.
-    anchored : bool
-        Whether it learns differences to the last value, so that it follows every level; otherwise
-        forecasts tend towards the mean of the series.
     """
 
-    summary: Tensor
     coef: Tensor
 
-    def __init__(self, summary: Tensor, horizon: int, n_maps: int, anchored: bool) -> None:
+    def __init__(self, spec: Member, horizon: int) -> None:
         super().__init__()
-        self.anchored = anchored
-        self.register_buffer("summary", summary, persistent=False)
-        shape = (n_maps, summary.shape[1], horizon)
+        self.spec = spec
+        shape = (spec.n_maps, spec.n_features, horizon)
         self.register_buffer("coef", torch.zeros(shape, dtype=torch.float64))
+
+    @property
+    def anchored(self) -> bool:
+        """Whether it learns differences to the last value."""
+        return self.spec.anchored
+
+    @property
+    def summary(self) -> Tensor:
+        """What is made of the window first, see `resolution`: (length, n_features)."""
+        return self._summary.to(self.coef.device)
+
+    @functools.cached_property
+    def _summary(self) -> Tensor:
+        # made when it is needed: it may be far larger than the artifact that it comes from
+        return self.spec.summary()
 
     def forward(self, context: Context) -> Tensor:
         """Return forecasts, (n, horizon)."""
         anchor = context.last if self.anchored else torch.zeros_like(context.last)
-        features = (context.values[:, -len(self.summary) :] - anchor) @ self.summary
+        features = (context.values[:, -self.spec.length :] - anchor) @ self.summary
         if len(self.coef) == 1:
             return anchor + features @ self.coef[0]
         forecast = anchor.repeat(1, self.coef.shape[2])
@@ -206,5 +216,5 @@ class Member:
     def build(self, horizon: int) -> WindowRidge | SeasonalProfile:
         """Return it as a module, a ridge with coefficients of zero."""
         if self.kind == "ridge":
-            return WindowRidge(self.summary(), horizon, self.n_maps, self.anchored)
+            return WindowRidge(self, horizon)
         return SeasonalProfile(self.period, self.n_periods, horizon, self.level_share)

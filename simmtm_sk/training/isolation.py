@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 
 from ..nn.micro_batches import without_threads, worker_threads
-from ..nn.randomness import own_randomness
+from ..nn.randomness import own_randomness, redirected
 
 _LOCK = threading.RLock()
 
@@ -55,6 +55,17 @@ def isolated_torch(seed: int) -> Iterator[None]:
         own_randomness(seed),
     ):
         torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def modules_of_our_own(seed: int) -> Iterator[None]:
+    """Build modules of this package, while another thread may be inside of `isolated_torch`.
+
+    Their initial weights are drawn from generators of this thread; modules of a user's may draw
+    elsewhere.
+    """
+    with torch_as_it_starts(), own_randomness(seed), redirected():
         yield
 
 

@@ -184,8 +184,7 @@ def _solve_same_window(
 
 def _feature_moments(moments: Tensor, ridge: WindowRidge, horizon: int) -> tuple[Tensor, Tensor]:
     """Return products of a ridge's features with themselves and with targets."""
-    length = len(ridge.summary)
-    summary = ridge.summary
+    length, summary = ridge.spec.length, ridge.summary
     by_window = summary.T @ moments[:, :length]  # (n, n_features, length + horizon)
     xx, xy = by_window[:, :, :length] @ summary, by_window[:, :, length:]
     if ridge.anchored:

@@ -68,26 +68,30 @@ def test_older_means_are_longer():
 # -- members --------------------------------------------------------------------------------------
 
 
+def ridge_of(length, n_recent, fineness, n_maps, anchored):
+    return WindowRidge(Member("ridge", length, anchored, n_recent, fineness, n_maps), 3)
+
+
 def test_ridge_to_the_mean_is_a_linear_map():
-    ridge = fill(WindowRidge(resolution(8, 4, 2), 3, 1, anchored=False))
+    ridge = fill(ridge_of(8, 4, 2, n_maps=1, anchored=False))
     values = contexts()
     expected = values[:, -8:] @ ridge.summary @ ridge.coef[0]
     torch.testing.assert_close(ridge(context(values)), expected)
 
 
 def test_anchored_ridge_follows_every_level():
-    ridge = fill(WindowRidge(resolution(8, 4, 2), 3, 1, anchored=True))
+    ridge = fill(ridge_of(8, 4, 2, n_maps=1, anchored=True))
     values = contexts()
     torch.testing.assert_close(ridge(context(values + 5)), ridge(context(values)) + 5)
 
 
 def test_own_ridge_takes_the_map_of_the_series():
-    own = fill(WindowRidge(resolution(8, 8, 1), 3, 2, anchored=True))
+    own = fill(ridge_of(8, 8, 1, n_maps=2, anchored=True))
     series = torch.tensor([0, 1, 1, 0, 1])
     values = contexts()
     found = own(context(values, series))
     for number in (0, 1):
-        single = WindowRidge(resolution(8, 8, 1), 3, 1, anchored=True)
+        single = ridge_of(8, 8, 1, n_maps=1, anchored=True)
         single.coef = own.coef[[number]]
         rows = series == number
         torch.testing.assert_close(found[rows], single(context(values[rows])))

@@ -5,7 +5,9 @@ import hashlib
 import io
 import json
 import pickle
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +27,14 @@ from simmtm_sk import (
     PatchEncoder,
     PointEncoder,
     SimMTMClassifier,
+    SimMTMForecaster,
     SimMTMRegressor,
     SimMTMTransformer,
     load,
     save,
 )
 from simmtm_sk.persistence import from_bytes
+from simmtm_sk.training.isolation import isolated_torch
 
 TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
 X = np.random.default_rng(0).normal(size=(12, 2, 20))
@@ -808,3 +812,35 @@ def test_a_frozen_transformer_comes_back_without_what_fine_tuning_did(tmp_path):
         loaded.transformer_.transform(values), classifier.transformer_.transform(values)
     )
     assert np.abs(loaded.transformer_.transform(values) - frozen.transform(values)).max() > 1e-3
+
+
+def test_loading_does_not_wait_for_a_fit_in_another_thread(tmp_path):
+    """A service that loads a model while another one is trained."""
+    labels = np.arange(len(X)) % 2
+    y = pd.Series(X[0].ravel())
+    paths = [
+        small().fit(X).save(tmp_path / "transformer"),
+        SimMTMClassifier(transformer=small()).fit(X, labels).save(tmp_path / "classifier"),
+        SimMTMRegressor(transformer=small()).fit(X, labels).save(tmp_path / "regressor"),
+        SimMTMForecaster(transformer=small()).fit(y, fh=[1]).save(tmp_path / "forecaster"),
+        SimMTMForecaster(transformer=small(), strategy="linear-probe")
+        .fit(y, fh=[1])
+        .save(tmp_path / "probe"),
+    ]
+    begun, loaded = threading.Event(), threading.Event()
+
+    def as_if_in_fit():
+        with isolated_torch(0):
+            begun.set()
+            loaded.wait(60)
+
+    thread = threading.Thread(target=as_if_in_fit)
+    thread.start()
+    assert begun.wait(10)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            for path in paths:
+                assert pool.submit(load, path).result(timeout=20).is_fitted
+    finally:
+        loaded.set()
+        thread.join()
