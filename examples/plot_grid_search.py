@@ -17,7 +17,6 @@ from matplotlib import pyplot as plt
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
 from simmtm_sk import ConvEncoder, SimMTMTransformer
 from simmtm_sk.datasets import load_dataset
@@ -26,7 +25,7 @@ X, y = load_dataset("ItalyPowerDemand", split="train")
 X_test, y_test = load_dataset("ItalyPowerDemand", split="test")
 
 small = SimMTMTransformer(encoder=ConvEncoder(d_model=16), num_epochs=20, random_state=0)
-pipeline = Pipeline([("embed", small), ("scale", StandardScaler()), ("clf", RidgeClassifierCV())])
+pipeline = Pipeline([("embed", small), ("clf", RidgeClassifierCV())])
 search = GridSearchCV(
     pipeline,
     {

@@ -16,7 +16,6 @@ import numpy as np
 from matplotlib import pyplot as plt
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from simmtm_sk import SimMTMTransformer
 from simmtm_sk.datasets import load_dataset
@@ -25,9 +24,7 @@ X_train, y_train = load_dataset("JapaneseVowels", split="train")
 X_test, y_test = load_dataset("JapaneseVowels", split="test")
 print([series.shape for series in X_train[:3]])
 
-model = make_pipeline(
-    SimMTMTransformer(random_state=0), StandardScaler(), RidgeClassifierCV(np.logspace(-3, 4, 8))
-)
+model = make_pipeline(SimMTMTransformer(random_state=0), RidgeClassifierCV(np.logspace(-3, 4, 8)))
 model.fit(X_train, y_train)
 print(f"accuracy on the test part: {model.score(X_test, y_test):.3f}")
 
@@ -62,7 +59,7 @@ X_test, y_test = load_dataset("GunPoint", split="test")
 X_train_gaps, X_test_gaps = with_gaps(X_train, seed=0), with_gaps(X_test, seed=1)
 embedder = SimMTMTransformer(random_state=0).fit(X_train_gaps)
 
-probe = make_pipeline(StandardScaler(), RidgeClassifierCV(np.logspace(-3, 4, 8)))
+probe = RidgeClassifierCV(np.logspace(-3, 4, 8))
 probe.fit(embedder.transform(X_train_gaps), y_train)
 print(f"{np.isnan(X_test_gaps).mean():.0%} of the points are missing")
 print(f"accuracy on the test part: {probe.score(embedder.transform(X_test_gaps), y_test):.3f}")

@@ -28,7 +28,6 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from simmtm_sk import SimMTMTransformer
@@ -84,7 +83,7 @@ X_test, y_test = load_dataset("BasicMotions", split="test")
 
 for name, num_epochs in [("untrained", 0), ("pre-trained", 30)]:
     embedder = SimMTMTransformer(encoder=GRUEncoder(), num_epochs=num_epochs, random_state=0)
-    model = make_pipeline(embedder, StandardScaler(), RidgeClassifierCV())
+    model = make_pipeline(embedder, RidgeClassifierCV())
     model.fit(X_train, y_train)
     print(f"{name:<12} accuracy on the test part: {model.score(X_test, y_test):.3f}")
 
@@ -97,7 +96,6 @@ ReconstructionDisplay.from_estimator(model[0], X_test)
 pipeline = Pipeline(
     [
         ("embed", SimMTMTransformer(encoder=GRUEncoder(), num_epochs=5, random_state=0)),
-        ("scale", StandardScaler()),
         ("clf", RidgeClassifierCV()),
     ]
 )

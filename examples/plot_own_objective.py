@@ -28,7 +28,6 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from simmtm_sk import ConvEncoder, SimMTMTransformer
@@ -101,7 +100,7 @@ for name, params in [("SimMTM", {}), ("own objective and mask", ours)]:
     embedder = SimMTMTransformer(
         encoder=ConvEncoder(d_model=32), num_epochs=30, random_state=0, **params
     )
-    model = make_pipeline(embedder, StandardScaler(), RidgeClassifierCV())
+    model = make_pipeline(embedder, RidgeClassifierCV())
     model.fit(X_train, y_train)
     print(f"{name:<22} accuracy on the test part: {model.score(X_test, y_test):.3f}")
 
