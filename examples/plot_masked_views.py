@@ -99,7 +99,7 @@ ax.set(xlabel="time", ylabel="view", title="visible points in white; 40 to 59 ar
 # -----------------------
 # The same encoder rebuilds the same series from a quarter, a half and three quarters of its points.
 
-embedder = SimMTMTransformer(random_state=0).fit(X)
+embedder = SimMTMTransformer(num_epochs=100, random_state=0).fit(X)
 fig, axes = plt.subplots(3, 1, figsize=(8, 5), sharex=True, layout="constrained")
 for ax, ratio in zip(axes, (0.75, 0.5, 0.25), strict=True):
     ReconstructionDisplay.from_estimator(embedder, X, n_series=1, mask_ratio=ratio, ax=ax)
