@@ -365,7 +365,7 @@ default="linear-probe"
     def _restore_state(self, state: StateReader, tensors: TensorReader) -> None:
         self.classes_ = decoded_labels(state.anything("classes_"))
         self.n_classes_ = len(self.classes_)
-        self._restore_head(state, tensors, self.n_classes_)
+        self._restore_head(state, tensors, 0 if self.n_classes_ == 1 else self.n_classes_)
         self._class_dictionary = {label: i for i, label in enumerate(self.classes_)}
 
     @classmethod

@@ -268,25 +268,28 @@ class PretrainedEstimator(TransformerUser):
     # -- saving, see persistence.py ---------------------------------------------------------------
 
     def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        if not hasattr(self, "head_"):
+        if self._is_vectorized:
             raise ValueError(
-                f"this {type(self).__name__} has no head of its own to save: it was fitted on a "
-                "single class, or is one estimator for each of several outputs."
+                f"this {type(self).__name__} has no head of its own to save: it is one estimator "
+                "for each of several outputs."
             )
         transformers, tensors = self._transformers_state()
-        head = {f"head.{name}": torch.tensor(value) for name, value in vars(self.head_).items()}
+        values = vars(self.head_) if hasattr(self, "head_") else {}  # none for a single class
+        head = {f"head.{name}": torch.tensor(value) for name, value in values.items()}
         seen = {name: vars(self)[name] for name in _SEEN if name in vars(self)}
         if "feature_names_in_" in seen:
             seen["feature_names_in_"] = seen["feature_names_in_"].tolist()
-        return {**seen, "history_": self.history_, "encoders": transformers}, {**tensors, **head}
+        history = getattr(self, "history_", [])
+        return {**seen, "history_": history, "encoders": transformers}, {**tensors, **head}
 
     def _restore_head(self, state: StateReader, tensors: TensorReader, n_outputs: int) -> None:
-        """Undo `_saved_state`, with a head of so many outputs."""
-        head = tensors.under("head.")
-        intercept = head.take("intercept", (n_outputs,)).numpy()
-        coef = head.take("coef", (n_outputs, None)).numpy()
-        center, std = (head.take(name, coef.shape[1:]).numpy() for name in ("center", "std"))
-        self.head_ = LinearHead(center, std, coef, intercept)
+        """Undo `_saved_state`, with a head of so many outputs; 0 is no head."""
+        if n_outputs:
+            head = tensors.under("head.")
+            intercept = head.take("intercept", (n_outputs,)).numpy()
+            coef = head.take("coef", (n_outputs, None)).numpy()
+            center, std = (head.take(name, coef.shape[1:]).numpy() for name in ("center", "std"))
+            self.head_ = LinearHead(center, std, coef, intercept)
         self.history_ = state.records("history_")
         self._restore_transformers(state.inner("encoders"), tensors)
         self._restore_seen(state)

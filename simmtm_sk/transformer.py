@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -405,6 +406,7 @@ class SimMTMTransformer(
         network.stats_scaler.fit(
             panel_instance_stats(by_row), None if rows.complete else missing_shares(by_row)
         )
+        embedding.fit(network, rows)  # depends on nothing that is trained
         context = self._init_callback_context(max_subtasks=settings.plan.n_evaluations)
         context.call_on_fit_task_begin(estimator=self, X=X)
 
@@ -421,7 +423,7 @@ class SimMTMTransformer(
             monitor=EstimatorMonitor(self, context, "pre-training", self.verbose, X),
         )
         self.network_ = network
-        self.embedding_ = embedding.fit(network, rows)
+        self.embedding_ = embedding
         self._fit_geometry(values, settings.plan.seed)
         self.n_epochs_ = int(self.history_[-1]["epoch"]) if self.history_ else 0
         self._is_fitted = True
@@ -682,8 +684,17 @@ class SimMTMTransformer(
         def embed(some: Panel) -> Tensor:
             return self._features(some, torch.float32).joined()
 
-        with isolated_torch(seed), torch.inference_mode():
-            self.geometry_ = self._new_geometry().fit(values, relatives, embed)
+        try:
+            with isolated_torch(seed), torch.inference_mode():
+                self.geometry_ = self._new_geometry().fit(values, relatives, embed)
+        except KeyboardInterrupt:
+            self.geometry_ = self._new_geometry()
+            warnings.warn(
+                "interrupted after the training, while balance and metric were learned: embeddings "
+                "are without them. set_params(warm_start=True, num_epochs=0).fit(X) learns them.",
+                UserWarning,
+                stacklevel=2,
+            )
         self._pooling_of_geometry = self._pooling()
 
     def _new_geometry(self, n_directions: int = 0) -> Geometry:

@@ -612,6 +612,26 @@ def test_before_fit(method):
             getattr(classifier(), method)(X)
 
 
+def test_ctrl_c_while_a_head_is_solved():
+    """Nothing is fitted but the transformer, and it can be used."""
+    presses = [KeyboardInterrupt]
+
+    def press(module, values):
+        for key in presses:
+            raise key
+
+    transformer = SimMTMTransformer(encoder=ConvEncoder(d_model=4), num_epochs=0).fit(X)
+    transformer.network_.backbone.register_forward_pre_hook(press)
+    estimator = SimMTMClassifier(transformer=FrozenEstimator(transformer), random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(X, y)
+    with pytest.raises(NotFittedError):
+        estimator.predict(X)
+    presses.clear()
+    again = SimMTMClassifier(transformer=FrozenEstimator(estimator.transformer_), random_state=0)
+    assert again.fit(X, y).score(X_NEW, y_new) > 0.8
+
+
 def test_a_single_class_is_predicted_ever_after(pretrainings):
     with pytest.warns(UserWarning, match="single label seen in y, 'a'"):
         estimator = classifier().fit(X, np.full(24, "a"))

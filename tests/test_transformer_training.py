@@ -184,6 +184,21 @@ def test_ctrl_c_leaves_a_usable_estimator(capsys):
     assert pickle.loads(pickle.dumps(estimator)).score(X_NEW) == estimator.score(X_NEW)
 
 
+def test_ctrl_c_after_the_training_leaves_its_weights():
+    """Balance and metric are learned then; their views are the only ones without an epoch."""
+    estimator = small(num_epochs=0, masking=InterruptingMask(1))
+    with pytest.warns(UserWarning, match=r"interrupted after the training, .* num_epochs=0"):
+        estimator.fit(X)
+    plain = small(num_epochs=0, metric_strength=0).fit(X)
+    for name, weight in plain.network_.state_dict().items():
+        assert torch.equal(estimator.network_.state_dict()[name], weight)
+    assert np.isfinite(estimator.transform(X_NEW)).all()
+    # what the warning says to do
+    again = estimator.set_params(warm_start=True, masking=geometric_mask).fit(X)
+    whole = small(num_epochs=0).fit(X)
+    np.testing.assert_array_equal(again.transform(X_NEW), whole.transform(X_NEW))
+
+
 # -- memory and checkpoints ------------------------------------------------------------------------
 
 

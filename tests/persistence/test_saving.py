@@ -35,6 +35,7 @@ from simmtm_sk import (
 )
 from simmtm_sk.persistence import from_bytes
 from simmtm_sk.training.isolation import isolated_torch
+from tests.persistence.edited import edit
 
 TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
 X = np.random.default_rng(0).normal(size=(12, 2, 20))
@@ -747,15 +748,35 @@ def test_own_objects_inside_a_transformer_are_given_to_load(tmp_path, make, froz
         np.testing.assert_array_equal(clone(loaded).fit(X, target).predict(X), estimator.predict(X))
 
 
-def test_what_has_no_head_of_its_own_is_not_saved(tmp_path):
+@pytest.mark.parametrize("label", ["b", 3, b"x", np.datetime64("2024-03-01"), True])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_single_class_survives(label, frozen, fitted, tmp_path):
+    given = {"transformer": FrozenEstimator(fitted)} if frozen else {}
     with pytest.warns(UserWarning, match="single label"):
-        single = classifier().fit(X, np.zeros(12, int))
+        single = classifier(**given).fit(frames(X), np.array([label] * 12))
+    path = single.save(tmp_path / "model")
+    loaded = load(path)
+    assert loaded.classes_.dtype == single.classes_.dtype
+    assert loaded.predict(frames(X)[:3]).tolist() == [single.classes_[0]] * 3
+    assert loaded.predict_proba(X).tolist() == [[1.0]] * 12
+    with pytest.raises(ValueError, match="missing"):
+        loaded.predict([f.rename(columns={"a": "c"}) for f in frames(X)])
+    edit(path, lambda c: c["state"]["classes_"].update(labels=c["state"]["classes_"]["labels"] * 2))
+    with pytest.raises(ArtifactError):
+        load(path)
+
+
+def frames(values):
+    return [pd.DataFrame(x.T, columns=["a", "b"]) for x in values]
+
+
+def test_what_has_no_head_of_its_own_is_not_saved(tmp_path):
     several = [
         classifier().fit(X, pd.DataFrame({"one": KIND, "two": KIND})),
         regressor().fit(X, pd.DataFrame({"one": TARGET, "two": -TARGET})),
     ]
-    for estimator in (single, *several):
-        with pytest.raises(ValueError, match=r"no head of its own to save: .*single class, or"):
+    for estimator in several:
+        with pytest.raises(ValueError, match=r"no head of its own to save: .*several outputs"):
             estimator.save(tmp_path / "model")
     for estimator in (classifier(), regressor()):
         with pytest.raises(NotFittedError, match="has not been fitted"):
