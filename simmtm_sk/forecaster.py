@@ -32,7 +32,7 @@ from .training.contexts import pretraining_windows, training_part, training_std
 from .training.effects import covariate_coefs
 from .training.forecasting import Fitted, fit_forecast
 from .training.isolation import torch_as_it_starts
-from .training.residuals import column_quantiles, lagged_quantiles
+from .training.residuals import column_quantiles, lagged_quantiles, unrelated_quantiles
 from .training.rollout import Rollout, roll_out
 from .training.settings import FORECASTING, draw_seed, epochs, resolve_device
 from .training.strategies import STRATEGIES, Strategy
@@ -496,14 +496,17 @@ class SimMTMForecaster(StoredForecaster, BaseForecaster, BaseEstimator):
         errors = column_quantiles(
             self.residuals_, self._residual_series, len(forecast.values), alpha
         )
-        errors = lagged_quantiles(errors, forecast.lag, alpha)
-        quantiles = forecast.values + errors * forecast.unit
+        errors = lagged_quantiles(errors, forecast.lag, alpha) * forecast.unit
+        columns = self._without_effects(self._seen)
+        for series in np.flatnonzero(forecast.lag >= self.forecast_.look_back):
+            errors[:, series] = unrelated_quantiles(columns[series], alpha)
+        quantiles = forecast.values + errors
         effects = self._effects(X, steps)
         blocks = [self._bounded(self._blocks(level, steps) + effects) for level in quantiles]
         # a column's quantiles stand side by side
         table = np.stack(blocks, -1).reshape(*blocks[0].shape[:2], -1)
-        columns = self._get_columns("predict_quantiles", alpha=alpha)
-        return forecast_frame(table, self._seen, steps, columns)
+        names = self._get_columns("predict_quantiles", alpha=alpha)
+        return forecast_frame(table, self._seen, steps, names)
 
     @torch_as_it_starts()
     def predict_rolling(

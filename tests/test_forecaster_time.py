@@ -257,6 +257,24 @@ def test_intervals_are_wider_where_values_are_missing():
     assert (np.diff(late.predict_interval(coverage=0.8), axis=1).ravel() > width[0]).all()
 
 
+def test_intervals_where_nothing_but_the_last_value_is_known():
+    """The model is right to the last digit; what it does not see is as uncertain as the series."""
+    y = pd.Series(np.sin(2 * np.pi * np.arange(400) / 12))
+    covered = []
+    for missing in range(100, 112):  # at every phase
+        given = y[:160].copy()
+        given[-missing:] = np.nan
+        estimator = forecaster(strategy="closed-form", context_length=24).fit(
+            given, fh=range(1, 13)
+        )
+        lower, upper = estimator.predict_interval(coverage=0.8).to_numpy().T
+        covered.append((lower <= y[160:172]) & (y[160:172] <= upper))
+    assert 0.7 < np.mean(covered) < 0.9
+    constant = forecaster(strategy="closed-form", context_length=24)
+    constant.fit(pd.Series([3.0] * 100 + [np.nan] * 40), fh=[1])
+    assert constant.predict_interval().to_numpy().tolist() == [[3.0, 3.0]]
+
+
 # -- calendars ------------------------------------------------------------------------------------
 
 CALENDARS = {

@@ -137,6 +137,8 @@ def _from_pandas(X: pd.DataFrame | pd.Series) -> Floats:
 
 def _from_sequence(X: Sequence[Any]) -> Panel:
     """Read a list: of frames, of arrays of several series each, or of one series each."""
+    if not len(X):
+        raise ValueError("X is empty: a list without a series; a minimum of 1 is required.")
     if any(isinstance(x, pd.DataFrame | pd.Series) for x in X):
         return from_list([_frame(x, i) for i, x in enumerate(X)])
     if X and all(isinstance(x, np.ndarray) and x.ndim == 3 for x in X):
@@ -155,6 +157,8 @@ def _from_array(X: Any) -> Panel:
     array = X if isinstance(X, np.ndarray) else np.asarray(X)
     if _is_ragged(array):
         return _from_sequence([*array]) if array.ndim == 1 else from_cells(pd.DataFrame(array))
+    if array.ndim == 0:
+        raise TypeError(f"X is {type(X).__name__} {X!r:.60}; accepted are {ACCEPTED}.")
     if array.ndim == 1:
         raise ValueError(
             "X has 1 dimension. Reshape your data: X.reshape(1, -1) is one series, one channel; a "

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from .numbers import as_float, objects
@@ -97,7 +98,9 @@ def one_column(y: Any) -> Any:
     [3, 7]
     """
     if isinstance(y, str | bytes | dict | set) or not hasattr(y, "__len__"):
-        raise TypeError(f"y must be a list, an array or a Series of labels, got {y!r}.")
+        raise TypeError(f"y must be a list, an array or a Series of labels, got {y!r:.200}.")
+    if isinstance(y, torch.Tensor):
+        y = y.detach().cpu().numpy()
     if isinstance(y, list | tuple) and any(isinstance(label, list | np.ndarray) for label in y):
         y = np.array(y)
     n_dimensions = getattr(y, "ndim", 1)

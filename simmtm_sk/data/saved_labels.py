@@ -35,6 +35,8 @@ def encoded_labels(classes: Values) -> dict[str, Any]:
             labels = [label.decode("latin-1") for label in classes.tolist()]
         case "M" | "m":
             labels = classes.view(np.int64).tolist()
+        case "f" if classes.dtype.itemsize > 8:
+            raise TypeError(f"labels of type {classes.dtype} cannot be saved; floats can.")
         case "O":
             labels = [_encoded(label) for label in classes]
         case _:

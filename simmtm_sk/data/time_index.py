@@ -7,6 +7,7 @@ that a regular index leaves out are gaps.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -106,7 +107,7 @@ def as_time(index: pd.Index) -> pd.Index:
         return index if isinstance(index, pd.TimedeltaIndex) else pd.TimedeltaIndex(index)
     kind = pd.api.types.infer_dtype(index, skipna=True)
     if kind in ("date", "datetime", "datetime64"):
-        return pd.DatetimeIndex(index)
+        return _dates(index)
     if kind in ("integer", "floating", "mixed-integer-float", "empty"):
         return pd.Index(index.to_numpy(np.float64, na_value=np.nan))
     raise TypeError(
@@ -115,6 +116,17 @@ def as_time(index: pd.Index) -> pd.Index:
         "X.index = pd.to_datetime(X.index), or for an index of several levels "
         "X.index = X.index.set_levels(pd.to_datetime(X.index.levels[-1]), level=-1)."
     )
+
+
+def _dates(index: pd.Index) -> pd.DatetimeIndex:
+    """Return objects that are dates as such; those of several time zones in UTC."""
+    zones = {date.tzinfo for date in index if isinstance(date, datetime)}
+    if None in zones and len(zones) > 1:
+        raise ValueError(
+            "the time points of X are partly with and partly without a time zone: tz_localize "
+            "those without, as in frame.index = frame.index.tz_localize('UTC')."
+        )
+    return pd.to_datetime(index, utc=True) if len(zones) > 1 else pd.DatetimeIndex(index)
 
 
 def _numbers(times: pd.Index) -> NDArray[Any]:

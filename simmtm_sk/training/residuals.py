@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import ndtri
 from torch import Tensor
 
 from ..data.forecast_windows import Index, subsample
@@ -166,6 +167,21 @@ def error_quantiles(
         np.quantile(step if len(step) else others, alpha, method="weibull") for step in steps
     ]
     return np.stack(quantiles, 1)
+
+
+def unrelated_quantiles(
+    series: NDArray[np.floating[Any]], alpha: Sequence[float]
+) -> NDArray[np.float64]:
+    """Return quantiles of the difference between two values of a series far apart: (n_alpha, 1).
+
+    Parameters
+    ----------
+    series : ndarray, shape (length,)
+        NaN = missing.
+    alpha : sequence of float
+    """
+    spread = np.sqrt(2) * np.nanstd(series)  # of the difference of two that are independent
+    return np.asarray(spread * ndtri(np.asarray(alpha))[:, None])
 
 
 def lagged_quantiles(

@@ -174,7 +174,7 @@ def test_the_scan_for_bad_values_goes_on_behind_its_first_chunk(monkeypatch):
             panel_values(X)
 
 
-@pytest.mark.parametrize("X", [np.zeros(3), np.zeros((2, 2, 2, 2)), np.float64(1), [1.0, 2.0]])
+@pytest.mark.parametrize("X", [np.zeros(3), np.zeros((2, 2, 2, 2)), [1.0, 2.0]])
 def test_wrong_number_of_dimensions(X):
     with pytest.raises(ValueError, match=rf"{np.ndim(X)} dimension.*n_series, n_channels, length"):
         panel_values(X)
@@ -217,8 +217,14 @@ def test_empty_data_are_refused(shape):
 
 
 def test_an_empty_list_is_refused():
-    with pytest.raises(ValueError, match=r"dimension|empty"):
+    with pytest.raises(ValueError, match=r"X is empty: a list without a series"):
         panel_values([])
+
+
+@pytest.mark.parametrize("X", [np.float64(1), {"a": [1.0]}, (x for x in [[1.0]]), None, "text"])
+def test_what_is_no_container_is_named(X):
+    with pytest.raises(TypeError, match=rf"X is {type(X).__name__} .*n_series, n_channels, length"):
+        panel_values(X)
 
 
 @pytest.mark.parametrize("transposed", [False, True])

@@ -5,6 +5,7 @@ import datetime
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from simmtm_sk.data.labels import (
     is_missing,
@@ -102,6 +103,7 @@ def test_labels_keep_their_type(y, classes, dtype, codes):
         ([], "every entry marks an unlabelled"),
         (DAYS.tz_localize("UTC"), "type Timestamp.*cannot be saved"),
         (pd.period_range("2024", periods=2, freq="M"), "type Period.*cannot be saved"),
+        (np.array([1, 2], np.longdouble), "cannot be saved; floats can"),
         (np.fromiter([(1, 2), (1, 3)], object, 2), "type tuple.*cannot be saved"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -145,6 +147,7 @@ def test_columns():
         assert one_column(y) is y
     for y in (np.array([[3], [7]]), [[3], [7]], pd.DataFrame({"y": [3, 7]})):
         assert list(one_column(y)) == [3, 7]
+    assert one_column(torch.tensor([[3], [7]])).tolist() == [3, 7]
     assert one_column(np.array([[1, 1], [0, 1]])) is None  # several outputs
     assert one_column(pd.DataFrame({"a": ["x", "y"], "b": [None, "z"]})) is None
 

@@ -114,6 +114,12 @@ def test_jitter_is_not_a_gap():
         (pd.Index(["a", "b"]), "string values, such as 'a', .*pd.to_datetime"),
         (pd.Index(["2024-01-01", "2024-01-02"]), "string values"),
         (pd.Index([0, "a"]), "no time points"),
+        (
+            pd.Index(
+                [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-02", tz="UTC")], dtype=object
+            ),
+            r"partly without a time zone: tz_localize",
+        ),
     ],
 )
 def test_what_is_no_regular_time_is_refused(times, message):
@@ -127,6 +133,8 @@ def test_what_counts_as_time():
     assert as_time(pd.Index([datetime.datetime(2024, 1, 1), None], dtype=object)).isna()[1]
     assert as_time(pd.CategoricalIndex([3, 1])).tolist() == [3, 1]
     assert as_time(pd.Index([1, 2], dtype="Int64")).tolist() == [1, 2]
+    zones = [pd.Timestamp("2024-01-01", tz=zone) for zone in ("Asia/Tokyo", "Europe/Berlin")]
+    assert as_time(pd.Index(zones, dtype=object)).diff()[1] == pd.Timedelta(hours=8)
     for none in (pd.Index([True, False]), pd.Index([(1, 2), (3, 4)], tupleize_cols=False)):
         with pytest.raises(TypeError, match="no time points"):
             as_time(none)
