@@ -32,7 +32,7 @@ from sklearn.frozen import FrozenEstimator
 from simmtm_sk import PointEncoder, SimMTMForecaster, SimMTMTransformer
 from simmtm_sk.data.forecast_windows import ForecastWindows, Index, subsample
 from simmtm_sk.datasets import Home, load_ett, load_illness, load_weather
-from simmtm_sk.forecaster import default_transformer
+from simmtm_sk.forecaster_learning import default_transformer
 from simmtm_sk.nn.forecast import seasonal_mean
 from simmtm_sk.training.contexts import pretraining_windows
 from simmtm_sk.training.loop import Plan, train

@@ -12,7 +12,7 @@ from turns import Case, Turns, answer_of
 
 from simmtm_sk import SimMTMTransformer
 from simmtm_sk.data import WindowDataset
-from simmtm_sk.forecaster import default_transformer
+from simmtm_sk.forecaster_learning import default_transformer
 from simmtm_sk.nn.supervised import Supervised
 from simmtm_sk.training.contexts import pretraining_windows
 from simmtm_sk.training.finetuning import cross_entropy, finetune

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from turns import Case, Turns
 
 from simmtm_sk import PointEncoder, SimMTMTransformer
-from simmtm_sk.forecaster import default_transformer
+from simmtm_sk.forecaster_learning import default_transformer
 
 PLAIN = "plain"
 

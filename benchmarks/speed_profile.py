@@ -9,7 +9,7 @@ from probe import Row
 from speed_steps import Steps, convolutions
 from turns import answer_of
 
-from simmtm_sk.forecaster import default_transformer
+from simmtm_sk.forecaster_learning import default_transformer
 from simmtm_sk.training.pretraining import pretrain
 
 # The first group that fits counts: what an operator of torch is called, or one that calls it.

@@ -51,7 +51,7 @@ CALLS = {
     "SimMTMForecaster: 2 000 origins of seven columns, 96 steps ahead": (
         "import numpy as np\n"
         "from simmtm_sk import SimMTMForecaster\n"
-        "from simmtm_sk.forecaster import default_transformer\n"
+        "from simmtm_sk.forecaster_learning import default_transformer\n"
         "y = np.random.default_rng(0).normal(size=(4_000, 7)).cumsum(0)\n"
         "untrained = default_transformer(336).set_params(num_epochs=0)\n"
         "forecaster = SimMTMForecaster(transformer=untrained, context_length=336)\n"

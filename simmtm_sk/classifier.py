@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -22,11 +22,21 @@ from .data.weights import read_weights
 from .downstream import PretrainedEstimator
 from .embedding import Features
 from .encoders import ConvEncoder
+from .parameters import (
+    AtLeastOne,
+    NotNegative,
+    Positive,
+    Seed,
+    ShareBelowOne,
+    Verbosity,
+    constraints,
+)
 from .persistence import StateReader, TensorReader
 from .probing import HEADS, LinearHead, classification_head, smoothed_classes
 from .training.finetuning import cross_entropy
 from .training.isolation import torch_as_it_starts
 from .training.settings import draw_seed
+from .training.strategies import STRATEGIES
 from .transformer import SimMTMTransformer
 from .transformer_user import Values, followed
 
@@ -148,31 +158,24 @@ default="linear-probe"
         "property:randomness": "derandomized",
     }
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **PretrainedEstimator._parameter_constraints,
-        "head": [StrOptions(set(HEADS))],
-        "unlabelled": "no_validation",
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-    }
-
     def __init__(
         self,
         *,
         transformer: SimMTMTransformer | FrozenEstimator | str | Path | None = None,
-        strategy: str = "linear-probe",
-        head: str = "auto",
+        strategy: Annotated[str, StrOptions(set(STRATEGIES))] = "linear-probe",
+        head: Annotated[str, StrOptions(set(HEADS))] = "auto",
         unlabelled: Any = None,
-        class_weight: dict[Any, float] | str | None = None,
-        num_epochs: int | str = "auto",
-        batch_size: int = 32,
-        lr: float = 1e-3,
-        encoder_lr_share: float = 1.0,
-        weight_decay: float = 0.01,
-        dropout: float = 0.0,
-        validation_fraction: float = 0.2,
-        patience: int | None = 10,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
+        class_weight: Annotated[dict[Any, float], dict] | Literal["balanced"] | None = None,
+        num_epochs: AtLeastOne | Literal["auto"] = "auto",
+        batch_size: AtLeastOne = 32,
+        lr: Positive = 1e-3,
+        encoder_lr_share: NotNegative = 1.0,
+        weight_decay: NotNegative = 0.01,
+        dropout: ShareBelowOne = 0.0,
+        validation_fraction: ShareBelowOne = 0.2,
+        patience: AtLeastOne | None = 10,
+        random_state: Seed = None,
+        verbose: Verbosity = 0,
     ) -> None:
         self.transformer = transformer
         self.strategy = strategy
@@ -190,6 +193,8 @@ default="linear-probe"
         self.random_state = random_state
         self.verbose = verbose
         super().__init__()
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = constraints(__init__)
 
     @torch_as_it_starts()
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SimMTMClassifier:

@@ -25,7 +25,7 @@ from .probing import LinearHead
 from .training.finetuning import Loss, finetune
 from .training.isolation import isolated_torch
 from .training.runs import checkpoint_of, run_name
-from .training.settings import FINETUNING, autocast_dtype, epochs, resolve_device
+from .training.settings import FINETUNING, autocast_dtype, epochs
 from .training.strategies import STRATEGIES
 from .transformer import SimMTMTransformer
 from .transformer_user import TransformerUser, Values
@@ -211,8 +211,8 @@ class PretrainedEstimator(TransformerUser):
         seed : int
         """
         encoder, pooling = self.transformer_, self.transformer_._pooling()
-        device = resolve_device(encoder.device)
-        rows = encoder._rows(values, device)
+        device = encoder._device()
+        rows = encoder._rows(values)
         held_out = stratified_part(strata, self.validation_fraction, seed)
         n_train = len(values) - len(held_out)
         plan = self._plan(epochs(self.num_epochs, n_train, self.batch_size, FINETUNING), seed)

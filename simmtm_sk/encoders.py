@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval
+from sklearn.base import BaseEstimator, clone
 from torch import nn
 
 from .nn.encoders import DilatedConvNet, PatchTransformer
-
-_COUNT = [Interval(Integral, 1, None, closed="left")]
-_SHARE = [Interval(Real, 0, 1, closed="left")]
+from .parameters import AtLeastOne, ShareBelowOne, constraints
 
 
-class ConvEncoder(BaseEstimator):
+class _Layers(BaseEstimator):
+    """What the families share: a number of layers."""
+
+    n_layers: int
+
+    def at_most(self, n_layers: int) -> Self:
+        """Return an encoder like this one, of at most so many layers."""
+        bounded: Self = clone(self).set_params(n_layers=min(self.n_layers, n_layers))
+        return bounded
+
+
+class ConvEncoder(_Layers):
     """Dilated residual one-dimensional convolutions, over all channels or over each one.
 
     Works for any length; its cost grows linearly with it. Over all channels, their number is fixed
@@ -43,21 +50,13 @@ class ConvEncoder(BaseEstimator):
     32
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "d_model": _COUNT,
-        "n_layers": _COUNT,
-        "kernel_size": _COUNT,
-        "dropout": _SHARE,
-        "channel_independent": ["boolean"],
-    }
-
     def __init__(
         self,
         *,
-        d_model: int = 64,
-        n_layers: int = 8,
-        kernel_size: int = 5,
-        dropout: float = 0.0,
+        d_model: AtLeastOne = 64,
+        n_layers: AtLeastOne = 8,
+        kernel_size: AtLeastOne = 5,
+        dropout: ShareBelowOne = 0.0,
         channel_independent: bool = False,
     ) -> None:
         self.d_model = d_model
@@ -65,6 +64,8 @@ class ConvEncoder(BaseEstimator):
         self.kernel_size = kernel_size
         self.dropout = dropout
         self.channel_independent = channel_independent
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = constraints(__init__)
 
     def build(self, n_channels: int, length: int) -> nn.Module:
         """Return a network for series of ``n_channels`` channels and about ``length`` points.
@@ -81,7 +82,7 @@ class ConvEncoder(BaseEstimator):
         return DilatedConvNet(n_channels, self.d_model, n_layers, self.kernel_size, self.dropout)
 
 
-class PatchEncoder(BaseEstimator):
+class PatchEncoder(_Layers):
     """A transformer over patches; every channel is a series of its own.
 
     Works for any length and any number of channels. Its cost grows with the square of the number
@@ -116,24 +117,15 @@ class PatchEncoder(BaseEstimator):
 
     channel_independent = True
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "patch_length": _COUNT,
-        "d_model": _COUNT,
-        "n_layers": _COUNT,
-        "n_heads": _COUNT,
-        "d_feedforward": _COUNT,
-        "dropout": _SHARE,
-    }
-
     def __init__(
         self,
         *,
-        patch_length: int = 8,
-        d_model: int = 64,
-        n_layers: int = 3,
-        n_heads: int = 4,
-        d_feedforward: int = 128,
-        dropout: float = 0.0,
+        patch_length: AtLeastOne = 8,
+        d_model: AtLeastOne = 64,
+        n_layers: AtLeastOne = 3,
+        n_heads: AtLeastOne = 4,
+        d_feedforward: AtLeastOne = 128,
+        dropout: ShareBelowOne = 0.0,
     ) -> None:
         self.patch_length = patch_length
         self.d_model = d_model
@@ -141,6 +133,8 @@ class PatchEncoder(BaseEstimator):
         self.n_heads = n_heads
         self.d_feedforward = d_feedforward
         self.dropout = dropout
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = constraints(__init__)
 
     def build(self, n_channels: int, length: int) -> nn.Module:
         """Return a network for single channels of about ``length`` points.
@@ -167,7 +161,7 @@ class PatchEncoder(BaseEstimator):
         )
 
 
-class PointEncoder(BaseEstimator):
+class PointEncoder(_Layers):
     """A transformer in which every time point is a token, as in the paper's forecasting encoder.
 
     Every channel is a series of its own; any length, any number of channels. Its cost grows with
@@ -191,28 +185,22 @@ class PointEncoder(BaseEstimator):
 
     channel_independent = True
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "d_model": _COUNT,
-        "n_layers": _COUNT,
-        "n_heads": _COUNT,
-        "d_feedforward": _COUNT,
-        "dropout": _SHARE,
-    }
-
     def __init__(
         self,
         *,
-        d_model: int = 32,
-        n_layers: int = 2,
-        n_heads: int = 4,
-        d_feedforward: int = 64,
-        dropout: float = 0.0,
+        d_model: AtLeastOne = 32,
+        n_layers: AtLeastOne = 2,
+        n_heads: AtLeastOne = 4,
+        d_feedforward: AtLeastOne = 64,
+        dropout: ShareBelowOne = 0.0,
     ) -> None:
         self.d_model = d_model
         self.n_layers = n_layers
         self.n_heads = n_heads
         self.d_feedforward = d_feedforward
         self.dropout = dropout
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = constraints(__init__)
 
     def build(self, n_channels: int, length: int) -> nn.Module:
         """Return a network for single channels of about ``length`` points."""

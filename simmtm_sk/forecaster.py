@@ -3,48 +3,45 @@
 from __future__ import annotations
 
 import copy
-import warnings
-from collections.abc import Sequence
-from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
-from .data.forecast_windows import ForecastWindows, Index, observed_length
 from .encoders import PatchEncoder
-from .forecaster_state import StoredForecaster
+from .forecaster_learning import COMBINATIONS, LearningForecaster
+from .forecaster_prediction import PredictingForecaster
 from .interop.covariates import Covariates
-from .interop.history import History, matched_columns
-from .interop.horizon import Steps, forecast_frame, horizon_steps
-from .nn.combination import Combination
-from .nn.contracts import shortest_series
-from .nn.forecast import NORMALIZATIONS, Forecast
-from .training.combination import ENCODER_STRATEGY, fit_combination, pays_for_encoder
-from .training.contexts import pretraining_windows, training_part, training_std
-from .training.effects import covariate_coefs
-from .training.forecasting import Fitted, fit_forecast
+from .interop.history import History
+from .interop.horizon import forecast_frame
+from .nn.forecast import NORMALIZATIONS
+from .parameters import (
+    AtLeastOne,
+    AtLeastTwo,
+    Finite,
+    NotNegative,
+    Positive,
+    Seed,
+    ShareBelowOne,
+    Verbosity,
+    constraints,
+)
+from .training.contexts import pretraining_windows
 from .training.isolation import torch_as_it_starts
 from .training.residuals import column_quantiles, lagged_quantiles, unrelated_quantiles
-from .training.rollout import Rollout, roll_out
-from .training.settings import FORECASTING, draw_seed, epochs, resolve_device
-from .training.strategies import STRATEGIES, Strategy
-from .training.task import Task
+from .training.settings import draw_seed
+from .training.strategies import STRATEGIES
 from .transformer import SimMTMTransformer
-from .transformer_user import TransformerUser, Values, followed
-
-COMBINATIONS = ("combination", "closed-form")  # the other strategies are the encoder's alone
-LONGEST_CONTEXT = 336
+from .transformer_user import followed
 
 
-class SimMTMForecaster(StoredForecaster, BaseForecaster, BaseEstimator):
+class SimMTMForecaster(LearningForecaster, PredictingForecaster, BaseForecaster, BaseEstimator):
     """Forecast time series by simple forecasts and a pre-trained encoder, all steps at once.
 
     One model serves all columns and all instances of a panel: every column is a series of its own.
@@ -201,36 +198,27 @@ class SimMTMForecaster(StoredForecaster, BaseForecaster, BaseEstimator):
         "capability:random_state": True,
         "property:randomness": "derandomized",
     }
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **TransformerUser._parameter_constraints,
-        "strategy": [StrOptions({*COMBINATIONS, *STRATEGIES})],
-        "context_length": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
-        "normalization": [StrOptions({"auto", *NORMALIZATIONS})],
-        "refit": ["boolean"],
-        "lower": [Interval(Real, None, None, closed="neither"), None],
-        "upper": [Interval(Real, None, None, closed="neither"), None],
-    }
 
     def __init__(
         self,
         *,
         transformer: SimMTMTransformer | FrozenEstimator | str | Path | None = None,
-        strategy: str = "combination",
-        context_length: int | str = "auto",
-        normalization: str = "auto",
-        num_epochs: int | str = "auto",
-        batch_size: int = 128,
-        lr: float = 1e-3,
-        encoder_lr_share: float = 1.0,
-        weight_decay: float = 0.01,
-        dropout: float = 0.3,
-        validation_fraction: float = 0.2,
-        patience: int | None = 3,
+        strategy: Annotated[str, StrOptions({*COMBINATIONS, *STRATEGIES})] = "combination",
+        context_length: AtLeastTwo | Literal["auto"] = "auto",
+        normalization: Annotated[str, StrOptions({"auto", *NORMALIZATIONS})] = "auto",
+        num_epochs: AtLeastOne | Literal["auto"] = "auto",
+        batch_size: AtLeastOne = 128,
+        lr: Positive = 1e-3,
+        encoder_lr_share: NotNegative = 1.0,
+        weight_decay: NotNegative = 0.01,
+        dropout: ShareBelowOne = 0.3,
+        validation_fraction: ShareBelowOne = 0.2,
+        patience: AtLeastOne | None = 3,
         refit: bool = True,
-        lower: float | None = None,
-        upper: float | None = None,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
+        lower: Finite | None = None,
+        upper: Finite | None = None,
+        random_state: Seed = None,
+        verbose: Verbosity = 0,
     ) -> None:
         self.transformer = transformer
         self.strategy = strategy
@@ -250,6 +238,8 @@ class SimMTMForecaster(StoredForecaster, BaseForecaster, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
         super().__init__()
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = constraints(__init__)
 
     def _validate_params(self) -> None:
         super()._validate_params()
@@ -291,176 +281,6 @@ class SimMTMForecaster(StoredForecaster, BaseForecaster, BaseEstimator):
         self._learn(seen, fh, None, X if X is None else Covariates.of(X, seen, self._X_is_array))
         return self
 
-    def _learn(
-        self,
-        seen: History,
-        fh: ForecastingHorizon,
-        encoder: SimMTMTransformer | None,
-        covariates: Covariates | None,
-    ) -> None:
-        """Fit to what was seen, with an encoder that has learned already, or a new one."""
-        horizon = self._horizon(seen, fh)
-        context_length = self._resolved_context(seen, horizon)
-        columns = self._learn_effects(seen, covariates)
-        seed = draw_seed(self.random_state)
-        fitted: Fitted[Forecast] | Fitted[Combination]
-        if self.strategy in COMBINATIONS:
-            self._say(f"fitting and weighing simple forecasts of {len(columns)} series")
-            fitted = self._combined(columns, context_length, horizon, encoder, seed)
-        else:
-            if encoder is None:
-                encoder = self._encoder(columns, context_length, seed)
-            fitted = self._by_encoder(columns, context_length, horizon, encoder, seed)
-            encoder.network_ = fitted.model.network
-            self.transformer_ = encoder
-        self.forecast_ = fitted.model
-        self.context_length_, self.horizon_ = context_length, horizon
-        self.choices_, self.history_ = fitted.choices, fitted.history
-        self._series_std = fitted.series_std
-        self.residuals_ = fitted.residuals.numpy()
-        self._residual_series = fitted.residual_series
-        self._seen = seen
-
-    def _learn_effects(self, seen: History, covariates: Covariates | None) -> list[Values]:
-        """Learn what exogenous data do to the series, and return these without it."""
-        self._covariates = covariates
-        if covariates is None:
-            self.__dict__.pop("covariate_coef_", None)
-            return [*seen.series]
-        centered = [covariates.centered(i, table) for i, table in enumerate(covariates.values)]
-        of_series = [table for table in centered for _ in seen.columns]
-        self.covariate_coef_ = covariate_coefs(seen.series, of_series)
-        return self._without_effects(seen)
-
-    def _without_effects(self, seen: History) -> list[Values]:
-        """Return every column of every instance without what exogenous data do to it."""
-        if self._covariates is None:
-            return [*seen.series]
-        effects = self._covariates.effects(self.covariate_coef_)
-        return [values - effect for values, effect in zip(seen.series, effects, strict=True)]
-
-    def _combined(
-        self,
-        columns: Sequence[Values],
-        context_length: int,
-        horizon: int,
-        encoder: SimMTMTransformer | None,
-        seed: int,
-    ) -> Fitted[Combination]:
-        """Fit a combination, with an encoder if there is one or the series can pay for it."""
-        alone = self.strategy == "closed-form"
-        given = not alone and (self._is_frozen() or hasattr(self, "pretrained_"))
-        train = [training_part(column, float(self.validation_fraction)) for column in columns]
-        if alone:
-            encoder = None
-        elif encoder is None and (given or pays_for_encoder(train)):
-            encoder = self._encoder(columns, context_length, seed)
-
-        def fit_encoder() -> Forecast:
-            assert encoder is not None
-            return self._by_encoder(columns, context_length, horizon, encoder, seed).model
-
-        fitted = fit_combination(
-            columns,
-            context_length,
-            horizon,
-            float(self.validation_fraction),
-            self.refit,
-            self._device(),
-            None if encoder is None else fit_encoder,
-        )
-        if encoder is not None and (given or fitted.model.encoder is not None):
-            self.transformer_ = encoder
-        return fitted
-
-    def _by_encoder(
-        self,
-        columns: Sequence[Values],
-        context_length: int,
-        horizon: int,
-        encoder: SimMTMTransformer,
-        seed: int,
-    ) -> Fitted[Forecast]:
-        """Fit a forecast on an encoder."""
-        windows = ForecastWindows(columns, context_length, horizon, self._device())
-        train, held_out = self._split(windows)
-        series_std = training_std(columns, self.validation_fraction if len(held_out) else 0.0)
-        strategy = self._encoder_strategy()
-        self._say(f"choosing and fitting forecasts on {len(windows)} windows")
-        plan = self._plan(epochs(self.num_epochs, len(train), self.batch_size, FORECASTING), seed)
-        monitor = self._monitor(plan) if strategy.trains else None
-        return fit_forecast(
-            Task(windows, series_std, train, held_out),
-            encoder.network_,
-            strategy,
-            self.normalization,
-            self.refit and self.strategy != "combination",
-            float(self.dropout),
-            plan,
-            monitor,
-            self._checkpoint_dir(),
-        )
-
-    def _split(self, windows: ForecastWindows) -> tuple[Index, Index]:
-        """Return the windows to learn from and those to choose on."""
-        return windows.split(float(self.validation_fraction))
-
-    def _encoder(
-        self, columns: Sequence[Values], context_length: int, seed: int
-    ) -> SimMTMTransformer:
-        """Return an encoder to start from, of our own."""
-        pretrained = self._encoder_strategy().pretrains
-        if pretrained and hasattr(self, "pretrained_"):
-            return copy.deepcopy(self.pretrained_)
-        fraction = float(self.validation_fraction)
-        seen_in_training = [training_part(column, fraction) for column in columns]
-        values = pretraining_windows(seen_in_training, context_length)
-        return self._trained_transformer(values, seed, pretrained, embeds=False)
-
-    def _encoder_strategy(self) -> Strategy:
-        """Return how the forecast of an encoder is fitted."""
-        return STRATEGIES[ENCODER_STRATEGY if self.strategy == "combination" else self.strategy]
-
-    def _default_transformer(self, values: Values) -> SimMTMTransformer:
-        return default_transformer(values.shape[2])
-
-    def _resolved_context(self, seen: History, horizon: int) -> int:
-        lengths = sorted(instance.values.shape[1] for instance in seen.instances)
-        patch_length = self._shortest_context()
-        context_length = self.context_length
-        if isinstance(context_length, str):
-            typical = lengths[len(lengths) // 2]  # a few short series may do with less
-            context_length = min(LONGEST_CONTEXT, (typical - horizon) // 3)
-            return int(max(8, patch_length, context_length))
-        if patch_length > context_length:
-            raise ValueError(
-                f"patches of {patch_length} points are longer than the {context_length} points "
-                "that forecasts are made from; choose a smaller patch_length of the encoder, or a "
-                "larger context_length."
-            )
-        return int(context_length)
-
-    def _shortest_context(self) -> int:
-        """Return how many points the encoder needs that was given."""
-        given = self._frozen() if self._is_frozen() else self.transformer
-        encoder = None if given is None else given.encoder
-        return 1 if encoder is None else shortest_series(encoder)
-
-    def _horizon(self, seen: History, fh: ForecastingHorizon) -> int:
-        """Return the number of steps to learn; an error if there is nothing to learn from."""
-        horizon = int(self._steps(seen, fh).max())
-        longest = max(instance.values.shape[1] for instance in seen.instances)
-        if longest < horizon + 2:
-            raise ValueError(
-                f"y is too short: to forecast {horizon} step(s) ahead, at least one series must "
-                f"have {horizon + 2} time points, but the longest has {longest}."
-            )
-        return horizon
-
-    def _device(self) -> torch.device:
-        given = self._given()
-        return resolve_device("auto" if given is None else given.device)
-
     @followed
     @torch_as_it_starts()
     def _update(
@@ -497,7 +317,7 @@ class SimMTMForecaster(StoredForecaster, BaseForecaster, BaseEstimator):
             self.residuals_, self._residual_series, len(forecast.values), alpha
         )
         errors = lagged_quantiles(errors, forecast.lag, alpha) * forecast.unit
-        columns = self._without_effects(self._seen)
+        columns = self._without_effects()
         for series in np.flatnonzero(forecast.lag >= self.forecast_.look_back):
             errors[:, series] = unrelated_quantiles(columns[series], alpha)
         quantiles = forecast.values + errors
@@ -552,105 +372,14 @@ class SimMTMForecaster(StoredForecaster, BaseForecaster, BaseEstimator):
         (2, 3, 1)
         """
         self.check_is_fitted()
-        frame = pd.DataFrame(y)
-        known = self._seen.columns
-        if len(frame.columns) != len(known):
-            raise ValueError(
-                f"y has {len(frame.columns)} column(s), but the forecaster was fitted on "
-                f"{len(known)}."
-            )
-        unnamed = len(known) == 1 or not isinstance(y, pd.DataFrame)
-        places = matched_columns(known, frame.columns, unnamed)
-        values = frame.iloc[:, places].to_numpy(np.float64).T
-        if np.isinf(values).any():
-            raise ValueError("y contains infinity; values must be finite, or NaN.")
-        if self._seen.is_panel:
-            raise ValueError("predict_rolling takes single series; this forecaster has a panel.")
+        values = self._rolling_values(y)
         length = values.shape[1]
-        if origins is None:
-            origins = np.arange(self.context_length_, length - self.horizon_ + 1)
-        origin = np.asarray(origins, np.intp).ravel()
-        if origin.size and not (origin.min() >= 1 and origin.max() <= length):
-            raise ValueError(f"origins must lie between 1 and {length}, the length of y.")
-        n_columns = len(values)
-        series = np.tile(np.arange(n_columns), len(origin))
-        origin = np.repeat(origin, n_columns)
+        origin = self._origins(origins, length)
         (steps,) = self._steps(self._seen, self.fh)
         effects = self._rolling_effects(X, length + int(steps.max()))
-        values = values - effects[:, :length]
-        windows = ForecastWindows(
-            list(values), self.forecast_.context_length, self.horizon_, self._device()
-        )
-        last = pd.DataFrame(values.T).ffill().to_numpy()[origin - 1, series]
-        std = self._series_std[series]
-        forecast = roll_out(self.forecast_, windows, series, origin, std, last)
-        to_come = effects[series[:, None], origin[:, None] + steps - 1]
-        rolled = (forecast.values[:, steps - 1] + to_come).reshape(-1, n_columns, len(steps))
+        rolled = self._rolled(values - effects[:, :length], origin)[:, :, steps - 1]
+        rolled = rolled + effects[:, origin[:, None] + steps - 1].swapaxes(0, 1)
         return self._bounded(rolled.transpose(0, 2, 1))
-
-    def _rolling_effects(self, X: Any, length: int) -> NDArray[np.float64]:
-        """Return what exogenous data do to every column, (n_columns, length)."""
-        if self._covariates is None:
-            return np.zeros((len(self._seen.columns), length))
-        n_covariates = len(self._covariates.columns)
-        values = np.full((n_covariates, length), np.nan)
-        given = np.empty((0, 0)) if X is None else pd.DataFrame(X).to_numpy(np.float64)
-        if given.shape[1] != n_covariates or len(given) < length - self.horizon_:
-            raise ValueError(
-                f"X must have {n_covariates} column(s) like that of fit, and a row for every time "
-                f"point of y and of its forecasts, got shape {given.shape}."
-            )
-        values[:, : len(given)] = given[:length].T
-        (effects,) = self._covariates.effects_at(values[None], self.covariate_coef_)
-        of_columns: NDArray[np.float64] = effects.T
-        return of_columns
-
-    def _forecast_from_end(self) -> Rollout:
-        """Forecast every column of every instance from its end."""
-        columns = self._without_effects(self._seen)
-        context_length = self.forecast_.context_length
-        n_points = context_length + self.forecast_.look_back  # values may be missing at the end
-        contexts = [column[-n_points:] for column in columns]
-        windows = ForecastWindows(contexts, context_length, self.horizon_, self._device())
-        last = np.array([column[observed_length(column) - 1] for column in columns])
-        series = np.arange(len(columns))
-        return roll_out(self.forecast_, windows, series, windows.lengths, self._series_std, last)
-
-    def _effects(self, X: Any, steps: Steps) -> NDArray[np.float64] | float:
-        """Return what exogenous data will do, (n_instances, n_steps, n_columns)."""
-        if self._covariates is None:
-            if X is not None:
-                warnings.warn("X is ignored, as fit has had none.", stacklevel=4)
-            return 0.0
-        if X is None:
-            raise ValueError("predict needs X at the time points of fh, as fit has had X.")
-        ahead = self._covariates.ahead(X, self._seen, steps, self._X_is_array)
-        return self._covariates.effects_at(ahead, self.covariate_coef_)
-
-    def _bounded(self, forecast: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self.lower is None and self.upper is None:
-            return forecast
-        return np.clip(forecast, self.lower, self.upper)
-
-    def _blocks(self, forecast: NDArray[np.float64], steps: Steps) -> NDArray[np.float64]:
-        """Rearrange (n_instances * n_columns, horizon) as (n_instances, n_steps, n_columns)."""
-        by_instance = forecast.reshape(len(steps), -1, self.horizon_)
-        chosen: NDArray[np.float64] = np.take_along_axis(by_instance, steps[:, None] - 1, 2)
-        return chosen.transpose(0, 2, 1)
-
-    def _steps(self, seen: History, fh: ForecastingHorizon) -> Steps:
-        """Return the steps that each instance is from the points of ``fh``."""
-        steps = horizon_steps(fh, seen)
-        if steps.min() < 1:
-            raise NotImplementedError(
-                f"{type(self).__name__} cannot forecast in-sample; fh has the step {steps.min()}."
-            )
-        if self.is_fitted and steps.max() > self.horizon_:
-            raise ValueError(
-                f"fh is up to {steps.max()} steps ahead, but the forecaster was fitted for "
-                f"{self.horizon_}."
-            )
-        return steps
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
@@ -670,18 +399,3 @@ class SimMTMForecaster(StoredForecaster, BaseForecaster, BaseEstimator):
                 "context_length": 4,
             },
         ]
-
-
-def default_transformer(context_length: int) -> SimMTMTransformer:
-    """Return what ``transformer=None`` stands for: patches, and masks on whole ones.
-
-    At least 12 patches, of at most 16 points; with masks on points, a patch encoder learns little
-    that helps a forecast.
-    """
-    patch_length = min(16, max(1, context_length // 12))
-    return SimMTMTransformer(
-        encoder=PatchEncoder(patch_length=patch_length),
-        masking="patch",
-        mask_length=float(patch_length),
-        batch_size=96,
-    )

@@ -18,6 +18,7 @@ from .nn.forecast import NORMALIZATIONS, Forecast
 from .persistence import StateReader, TensorReader
 from .persistence.combinations import members_state, restored_combination
 from .training.isolation import modules_of_our_own
+from .training.settings import resolve_device
 from .transformer_user import TransformerUser
 
 
@@ -37,6 +38,10 @@ class StoredForecaster(SktimeForecasterBridge, TransformerUser):
     _residual_series: NDArray[np.intp]
     _series_std: NDArray[np.float64]
     _covariates: Covariates | None = None
+
+    def _device(self) -> torch.device:
+        given = self._given()
+        return resolve_device("auto" if given is None else given.device)
 
     def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         transformers, tensors = self._transformers_state()

@@ -85,6 +85,26 @@ def missing_shares(values: Panel) -> Tensor:
     return torch.as_tensor(total / np.maximum(1, count))
 
 
+def precision_of(values: Panel) -> torch.dtype:
+    """Return what to compute in, so that results come in the dtype of the series."""
+    return torch.float32 if values.dtype == np.float32 else torch.float64
+
+
+def similarities(network: SimMTM, rows: WindowDataset, n_series: int, dtype: torch.dtype) -> Tensor:
+    """Cosine similarity of every pair of series, the mean over rows of several channels."""
+
+    def projected(
+        model: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None
+    ) -> tuple[Tensor]:
+        return (model.project(x, observed, within),)
+
+    (of_rows,) = over_series(network, rows, dtype, projected)
+    by_series = of_rows.reshape(n_series, -1, of_rows.shape[1])
+    by_series = torch.nn.functional.normalize(by_series, dim=-1)
+    similarity = torch.einsum("icp,jcp->ij", by_series, by_series)
+    return similarity / by_series.shape[1]
+
+
 def hidden_error(network: SimMTM, rows: WindowDataset, dtype: torch.dtype) -> float:
     """Mean squared error of hidden points, in units of each channel's standard deviation.
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from numbers import Real
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from .nn.contracts import EncodedViews
@@ -17,12 +15,7 @@ from .nn.objective import (
     constraint_loss,
     reconstruction_loss,
 )
-
-_WEIGHT = Interval(Real, 0, None, closed="left")
-
-
-def _param(default: Any, *accepted: Any) -> Any:
-    return field(default=default, metadata={"accepted": list(accepted)})
+from .parameters import NotNegative, Positive, constraints
 
 
 @dataclass(repr=False, eq=False)
@@ -55,20 +48,20 @@ class SimMTMObjective(BaseEstimator):
     SimMTMTransformer(objective=SimMTMObjective(own_view_weight=0.0))
     """
 
-    temperature: float = _param(0.1, Interval(Real, 0, None, closed="neither"))
-    constraint_weight: float | str = _param(0.1, _WEIGHT, StrOptions({"learned"}))
-    own_view_weight: float = _param(1.0, _WEIGHT)
+    temperature: Positive = 0.1
+    constraint_weight: NotNegative | Literal["learned"] = 0.1
+    own_view_weight: NotNegative = 1.0
 
     @property
     def _parameter_constraints(self) -> dict[str, list[Any]]:
-        return {parameter.name: parameter.metadata["accepted"] for parameter in fields(self)}
+        return constraints(type(self))
 
     def build(self) -> SimMTMLoss:
         """Return the loss.
 
         Raises
         ------
-        sklearn.utils.InvalidParameterError
+        ValueError
             If a parameter is outside its limits.
         """
         self._validate_params()

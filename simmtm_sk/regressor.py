@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import r2_score
+from sklearn.utils._param_validation import StrOptions
 from sktime.regression.base import BaseRegressor
 
 from .data.labels import one_column, read_targets
@@ -20,11 +21,21 @@ from .data.weights import read_weights
 from .downstream import PretrainedEstimator
 from .embedding import Features
 from .encoders import ConvEncoder
+from .parameters import (
+    AtLeastOne,
+    NotNegative,
+    Positive,
+    Seed,
+    ShareBelowOne,
+    Verbosity,
+    constraints,
+)
 from .persistence import StateReader, TensorReader
 from .probing import LinearHead, location_and_unit, regression_head
 from .training.finetuning import squared_error
 from .training.isolation import torch_as_it_starts
 from .training.settings import draw_seed
+from .training.strategies import STRATEGIES
 from .transformer import SimMTMTransformer
 from .transformer_user import Values, followed
 
@@ -100,17 +111,17 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         self,
         *,
         transformer: SimMTMTransformer | FrozenEstimator | str | Path | None = None,
-        strategy: str = "linear-probe",
-        num_epochs: int | str = "auto",
-        batch_size: int = 32,
-        lr: float = 1e-3,
-        encoder_lr_share: float = 1.0,
-        weight_decay: float = 0.01,
-        dropout: float = 0.0,
-        validation_fraction: float = 0.2,
-        patience: int | None = 10,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
+        strategy: Annotated[str, StrOptions(set(STRATEGIES))] = "linear-probe",
+        num_epochs: AtLeastOne | Literal["auto"] = "auto",
+        batch_size: AtLeastOne = 32,
+        lr: Positive = 1e-3,
+        encoder_lr_share: NotNegative = 1.0,
+        weight_decay: NotNegative = 0.01,
+        dropout: ShareBelowOne = 0.0,
+        validation_fraction: ShareBelowOne = 0.2,
+        patience: AtLeastOne | None = 10,
+        random_state: Seed = None,
+        verbose: Verbosity = 0,
     ) -> None:
         self.transformer = transformer
         self.strategy = strategy
@@ -125,6 +136,8 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
         self.random_state = random_state
         self.verbose = verbose
         super().__init__()
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = constraints(__init__)
 
     @torch_as_it_starts()
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SimMTMRegressor:

@@ -2,56 +2,43 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import replace
-from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import joblib
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import with_callbacks
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_memory
 from sktime.transformations.base import BaseTransformer
-from torch import Tensor
 
-from .data import Panel, WindowDataset, series_ends
-from .embedding import BLOCKS, Embedding, Features, Pooling
-from .encoders import ConvEncoder, PatchEncoder, PointEncoder
-from .geometry import Geometry, Relatives
-from .inference import (
-    hidden_error,
-    missing_shares,
-    over_series,
-    panel_instance_stats,
-    rebuilt_values,
+from .encoders import ConvEncoder
+from .inference import hidden_error, precision_of, similarities
+from .interop import check_series, instance_index, is_table
+from .nn.contracts import Encoder, Mask, Objective
+from .nn.masking import MaskFunction
+from .parameters import (
+    AtLeastOne,
+    AtLeastOnePoint,
+    AtLeastTwo,
+    AtLeastZero,
+    InnerShare,
+    NotNegative,
+    Positive,
+    Seed,
+    ShareBelowOne,
+    Verbosity,
+    constraints,
 )
-from .interop import SktimeSklearnBridge, check_series, instance_index, is_table
-from .nn.contracts import Encoder, Mask, Objective, takes_channels_apart
-from .nn.masking import MaskFunction, mask_function
-from .nn.model import SimMTM
-from .nn.randomness import redirected
-from .objectives import SimMTMObjective
-from .persistence import SafeArtifactMixin, StateReader, TensorReader
+from .starting_weights import StartingWeights
 from .training.footprint import check_memory_suffices
-from .training.isolation import isolated_torch, modules_of_our_own, torch_as_it_starts
+from .training.isolation import torch_as_it_starts
 from .training.monitor import EstimatorMonitor
-from .training.plan import Plan
-from .training.pretraining import Pretraining
 from .training.runs import run
-from .training.settings import (
-    PRETRAINING,
-    USUAL_RATE,
-    autocast_dtype,
-    draw_seed,
-    epochs,
-    resolve_device,
-)
+from .transformer_state import StoredTransformer
 
 Values = NDArray[np.floating[Any]]
 
@@ -60,13 +47,7 @@ ANSWERED_BY_A_FIT = {"device", "verbose"}
 DEFAULT_POOLING = ("max", "min", "std", "ppv", "filters", "kernels", "scale")
 
 
-class SimMTMTransformer(
-    SktimeSklearnBridge,
-    SafeArtifactMixin,
-    TransformerMixin,
-    BaseTransformer,
-    BaseEstimator,
-):
+class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, BaseEstimator):
     """Embed time series without labels: pre-train an encoder in ``fit``, use it in ``transform``.
 
     Pre-training follows SimMTM [1]_: several masked views of every series are encoded, each series
@@ -259,70 +240,40 @@ class SimMTMTransformer(
         "property:randomness": "derandomized",
     }
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "mask_ratio": [Interval(Real, 0, 1, closed="neither")],
-        "n_masks": [Interval(Integral, 1, None, closed="left")],
-        "temperature": [Interval(Real, 0, None, closed="neither")],
-        "constraint_weight": [Interval(Real, 0, None, closed="left"), StrOptions({"learned"})],
-        "own_view_weight": [Interval(Real, 0, None, closed="left")],
-        "objective": [HasMethods("build"), None],
-        "masking": [StrOptions({"geometric", "patch", "random"}), HasMethods("draw"), callable],
-        "mask_length": [Interval(Real, 1, None, closed="left")],
-        "encoder": [HasMethods("build"), None],
-        "projection_dim": [Interval(Integral, 1, None, closed="left")],
-        "pooling": [tuple, list],
-        "metric_strength": [Interval(Real, 0, 1, closed="left")],
-        "metric_neighbors": [Interval(Integral, 0, None, closed="left")],
-        "layers": [StrOptions({"all", "last"})],
-        "num_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "patience": [Interval(Integral, 1, None, closed="left"), None],
-        "max_length": [Interval(Integral, 2, None, closed="left"), None],
-        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
-        "compile": ["boolean"],
-        "device": [str],
-        "checkpoint_dir": [str, Path, None],
-        "memory": [str, HasMethods("cache"), None],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
-
     def __init__(
         self,
         *,
-        mask_ratio: float = 0.5,
-        n_masks: int = 2,
-        temperature: float = 0.1,
-        constraint_weight: float | str = 0.1,
-        own_view_weight: float = 1.0,
-        objective: Objective | None = None,
-        masking: str | MaskFunction | Mask = "geometric",
-        mask_length: float = 5.0,
-        encoder: Encoder | None = None,
-        projection_dim: int = 64,
-        pooling: tuple[str, ...] = DEFAULT_POOLING,
-        metric_strength: float = 0.65,
-        metric_neighbors: int = 4,
-        layers: str = "all",
-        num_epochs: int | str = "auto",
-        batch_size: int = 32,
-        lr: float | str = "auto",
-        weight_decay: float = 0.01,
-        validation_fraction: float = 0.1,
-        patience: int | None = 5,
-        max_length: int | None = 512,
-        precision: str = "auto",
+        mask_ratio: InnerShare = 0.5,
+        n_masks: AtLeastOne = 2,
+        temperature: Positive = 0.1,
+        constraint_weight: NotNegative | Literal["learned"] = 0.1,
+        own_view_weight: NotNegative = 1.0,
+        objective: Annotated[Objective, HasMethods("build")] | None = None,
+        masking: Literal["geometric", "patch", "random"]
+        | Annotated[Mask, HasMethods("draw")]
+        | Annotated[MaskFunction, callable] = "geometric",
+        mask_length: AtLeastOnePoint = 5.0,
+        encoder: Annotated[Encoder, HasMethods("build")] | None = None,
+        projection_dim: AtLeastOne = 64,
+        pooling: Annotated[tuple[str, ...], tuple, list] = DEFAULT_POOLING,
+        metric_strength: ShareBelowOne = 0.65,
+        metric_neighbors: AtLeastZero = 4,
+        layers: Literal["all", "last"] = "all",
+        num_epochs: AtLeastZero | Literal["auto"] = "auto",
+        batch_size: AtLeastOne = 32,
+        lr: Positive | Literal["auto"] = "auto",
+        weight_decay: NotNegative = 0.01,
+        validation_fraction: ShareBelowOne = 0.1,
+        patience: AtLeastOne | None = 5,
+        max_length: AtLeastTwo | None = 512,
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
         compile: bool = False,
         device: str = "auto",
         checkpoint_dir: str | Path | None = None,
-        memory: str | joblib.Memory | None = None,
+        memory: str | Annotated[joblib.Memory, HasMethods("cache")] | None = None,
         warm_start: bool = False,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
+        random_state: Seed = None,
+        verbose: Verbosity = 0,
     ) -> None:
         self.mask_ratio = mask_ratio
         self.n_masks = n_masks
@@ -355,6 +306,8 @@ class SimMTMTransformer(
         self.verbose = verbose
         super().__init__()
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = constraints(__init__)
+
     @with_callbacks
     @torch_as_it_starts()
     def fit(self, X: Any, y: Any = None) -> SimMTMTransformer:
@@ -386,27 +339,25 @@ class SimMTMTransformer(
         ConvergenceWarning
             If the training diverges later; the best finite weights are kept.
         """
-        last = getattr(self, "network_", None) if self.warm_start else None
-        last_embedding: Embedding | None = getattr(self, "embedding_", None)
-        built_length = getattr(self, "_built_length", 0)
+        last = self._last_weights() if self.warm_start else None
         self.reset()
         self._validate_params()
-        device = self._check_settings()
-        pooling = self._pooling()
+        self._check_settings()
         values = check_series(self, X, reset=True)
-        rows = self._rows(values, device)
-        settings = self._pretraining(len(rows), device)
-        self._built_length = rows.length if last is None else built_length
-        check_memory_suffices(settings, rows.n_channels, rows.length, len(rows), device)
-        network, embedding = _drawn(settings, pooling.blocks, rows.n_channels, self._built_length)
-        if last is not None:
-            _load_weights(network, last)
-            embedding.adopt(last_embedding)
-        by_row = self._by_row(values)
-        network.stats_scaler.fit(
-            panel_instance_stats(by_row), None if rows.complete else missing_shares(by_row)
+        rows = self._rows(values)
+        settings = self._pretraining(len(rows), rows.device)
+        check_memory_suffices(settings, rows.n_channels, rows.length, len(rows), rows.device)
+        start = StartingWeights.drawn(
+            settings,
+            self._pooling().blocks,
+            rows.n_channels,
+            rows.length if last is None else last.length,
         )
-        embedding.fit(network, rows)  # depends on nothing that is trained
+        if last is not None:
+            start.adopt(last)
+        network = start.network
+        network.stats_scaler.fit(*self._instance_stats(values, rows.complete))
+        start.embedding.fit(network, rows)  # depends on nothing that is trained
         context = self._init_callback_context(max_subtasks=settings.plan.n_evaluations)
         context.call_on_fit_task_begin(estimator=self, X=X)
 
@@ -414,16 +365,14 @@ class SimMTMTransformer(
             network,
             rows,
             settings,
-            values
-            if last is None
-            else (values, {k: w.numpy() for k, w in last.state_dict().items()}),
+            values if last is None else (values, last.arrays()),
             memory=None if self.memory is None else check_memory(self.memory),
             checkpoint_dir=None if self.checkpoint_dir is None else Path(self.checkpoint_dir),
             compile=self.compile,
             monitor=EstimatorMonitor(self, context, "pre-training", self.verbose, X),
         )
-        self.network_ = network
-        self.embedding_ = embedding
+        self.network_, self._built_length = network, start.length
+        self.embedding_ = start.embedding
         self._fit_geometry(values, settings.plan.seed)
         self.n_epochs_ = int(self.history_[-1]["epoch"]) if self.history_ else 0
         self._is_fitted = True
@@ -449,7 +398,7 @@ class SimMTMTransformer(
         """
         self.check_is_fitted()
         values = check_series(self, X, reset=False)
-        embedding = self._in_geometry(self._features(values, _dtype(values))).numpy()
+        embedding = self._in_geometry(self._features(values, precision_of(values))).numpy()
         index = instance_index(X)
         if index is None:
             return embedding
@@ -551,12 +500,8 @@ class SimMTMTransformer(
         """
         self.check_is_fitted()
         values = check_series(self, X, reset=False)
-        rows = self._rows(values, resolve_device(self.device))
-        (projected,) = over_series(self.network_, rows, _dtype(values), _projected)
-        projected = projected.reshape(len(values), -1, projected.shape[1])
-        projected = torch.nn.functional.normalize(projected, dim=-1)
-        similarity: Values = torch.einsum("icp,jcp->ij", projected, projected).numpy()
-        return similarity / projected.shape[1]
+        rows = self._rows(values)
+        return similarities(self.network_, rows, len(values), precision_of(values)).numpy()
 
     @torch_as_it_starts()
     def score(self, X: Any, y: Any = None) -> float:
@@ -579,233 +524,12 @@ class SimMTMTransformer(
         """
         self.check_is_fitted()
         values = check_series(self, X, reset=False)
-        error = hidden_error(
-            self.network_, self._rows(values, resolve_device(self.device)), _dtype(values)
-        )
+        error = hidden_error(self.network_, self._rows(values), precision_of(values))
         if np.isnan(error):
             raise ValueError(
                 "score needs series that vary, of more than one point; nothing could be hidden."
             )
         return -error
-
-    # -- the parts that the public methods are made of --------------------------------------------
-
-    def _check_settings(self) -> torch.device:
-        """Check what depends on more than one parameter, before any work; return the device."""
-        for name in ("encoder", "objective", "masking"):
-            given = getattr(self, name)
-            if isinstance(given, type):
-                raise TypeError(
-                    f"{name} must be an object such as {given.__name__}(), got the class."
-                )
-        return resolve_device(self.device)
-
-    def _any_channels(self) -> bool:
-        return takes_channels_apart(self._encoder())
-
-    def _encoder(self) -> Encoder:
-        return ConvEncoder() if self.encoder is None else self.encoder
-
-    def _objective(self) -> Objective:
-        if self.objective is not None:
-            objective: Objective = self.objective
-            return objective
-        return SimMTMObjective(
-            float(self.temperature), self.constraint_weight, float(self.own_view_weight)
-        )
-
-    def _by_row(self, values: Panel) -> Panel:
-        """Make every channel a series if the encoder takes them one by one; without a copy."""
-        return values.reshape(-1, 1, values.shape[2]) if self._any_channels() else values
-
-    def _rows(self, values: Panel, device: torch.device) -> WindowDataset:
-        return WindowDataset(self._by_row(values), self._longest(), device)
-
-    def _longest(self) -> int | None:
-        return None if self.max_length is None else int(self.max_length)
-
-    def _pretraining(self, n_rows: int, device: torch.device) -> Pretraining:
-        n_train = n_rows - int(self.validation_fraction * n_rows)
-        n_epochs, evaluate_every = epochs(self.num_epochs, n_train, self.batch_size, PRETRAINING)
-        plan = Plan(
-            n_epochs=n_epochs,
-            batch_size=int(self.batch_size),
-            lr=USUAL_RATE if self.lr == "auto" else float(self.lr),
-            weight_decay=float(self.weight_decay),
-            seed=draw_seed(self.random_state),
-            patience=self.patience,
-            evaluate_every=evaluate_every,
-        )
-        return Pretraining(
-            encoder=self._encoder(),
-            objective=self._objective(),
-            projection_dim=int(self.projection_dim),
-            masking=self.masking,
-            mask_ratio=float(self.mask_ratio),
-            mask_length=float(self.mask_length),
-            n_masks=int(self.n_masks),
-            max_length=self._longest(),
-            plan=plan,
-            validation_fraction=self.validation_fraction,
-            autocast=autocast_dtype(self.precision, device),
-        )
-
-    def _pooling(self) -> Pooling:
-        return Pooling.of(self.pooling, self.layers)
-
-    def _features(self, values: Panel, dtype: torch.dtype) -> Features:
-        """Return the features of series, learned and fixed ones apart."""
-        rows = self._rows(values, resolve_device(self.device))
-        return self.embedding_.features(self.network_, values, rows, self._pooling(), dtype)
-
-    def _in_geometry(self, features: Features) -> Tensor:
-        """Return what `transform` does: (n_series, n_features)."""
-        if self._pooling() != self._pooling_of_geometry:
-            raise ValueError(
-                "pooling or layers have changed since fit, and balance and metric were learned for "
-                "other features. Fit again."
-            )
-        with torch.inference_mode():
-            embedding: Tensor = self.geometry_(features.joined())
-        return embedding
-
-    def _fit_geometry(self, values: Panel, seed: int) -> None:
-        """Learn balance and metric from some of the series."""
-        relatives = Relatives(
-            strength=float(self.metric_strength),
-            n_neighbors=int(self.metric_neighbors),
-            n_views=int(self.n_masks),
-            mask=mask_function(self.masking, self.network_.patch_length),
-            mask_ratio=float(self.mask_ratio),
-            mask_length=float(self.mask_length),
-            seed=seed,
-        )
-
-        def embed(some: Panel) -> Tensor:
-            return self._features(some, torch.float32).joined()
-
-        try:
-            with isolated_torch(seed), torch.inference_mode():
-                self.geometry_ = self._new_geometry().fit(values, relatives, embed)
-        except KeyboardInterrupt:
-            self.geometry_ = self._new_geometry()
-            warnings.warn(
-                "interrupted after the training, while balance and metric were learned: embeddings "
-                "are without them. set_params(warm_start=True, num_epochs=0).fit(X) learns them.",
-                UserWarning,
-                stacklevel=2,
-            )
-        self._pooling_of_geometry = self._pooling()
-
-    def _new_geometry(self, n_directions: int = 0) -> Geometry:
-        n_channels = 1 if self._any_channels() else self.n_channels_
-        sizes = self.embedding_.sizes(self.network_, self._pooling(), n_channels)
-        return Geometry(sizes, n_directions)
-
-    def _adopt_instance_stats(self, values: Panel) -> None:
-        """Standardise levels anew if those of ``values`` are foreign to the pre-training series."""
-        by_row = self._by_row(values)
-        stats, missing = panel_instance_stats(by_row), missing_shares(by_row)
-        scaler = self.network_.stats_scaler
-        if scaler.is_foreign(stats, missing):
-            scaler.fit(stats, missing)
-            self._fit_geometry(values, draw_seed(self.random_state))
-
-    def _reconstruct(self, values: Panel) -> Values:
-        by_row, device = self._by_row(values), resolve_device(self.device)
-        ends = np.repeat(series_ends(values), len(by_row) // len(values))
-        rows = WindowDataset(by_row, self._longest(), device, ends)
-        rebuilt = rebuilt_values(self.network_, by_row, rows, _dtype(values))
-        return np.asarray(rebuilt.numpy().reshape(values.shape))
-
-    # -- saving, see persistence.py ---------------------------------------------------------------
-
-    def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        state = {
-            name: getattr(self, name)
-            for name in (
-                "n_features_in_",
-                "n_channels_",
-                "length_",
-                "_built_length",
-                "n_epochs_",
-                "history_",
-            )
-        }
-        if hasattr(self, "feature_names_in_"):
-            state["feature_names_in_"] = list(self.feature_names_in_)
-        tensors = {
-            f"{part}.{name}": weight
-            for part in ("embedding", "geometry")
-            for name, weight in getattr(self, f"{part}_").state_dict().items()
-        }
-        return state, {**self.network_.state_dict(), **tensors}
-
-    def _restore_state(self, state: StateReader, tensors: TensorReader) -> None:
-        self._pooling()  # checks it
-        self.n_features_in_ = state.integer("n_features_in_", 1)
-        self.n_channels_ = state.integer("n_channels_", 1)
-        self.length_ = state.integer("length_", 1)
-        self._built_length = state.integer("_built_length", 1)
-        self.n_epochs_ = state.integer("n_epochs_", 0)
-        self.history_ = state.records("history_")
-        if "feature_names_in_" in state:
-            names = state.items("feature_names_in_", str, int, float, length=self.n_features_in_)
-            self.feature_names_in_ = np.asarray(names, dtype=object)
-        self.embedding_ = self._restored_embedding(tensors.under("embedding."))
-        geometry = _taken_geometry(tensors.under("geometry."))
-        self.network_ = self._restored_network(tensors)
-        self.geometry_ = self._restored_geometry(geometry)
-        self._pooling_of_geometry = self._pooling()
-        self._is_fitted = True
-
-    def _restored_network(self, tensors: TensorReader) -> SimMTM:
-        """Build the network when it is known to have the sizes of the tensors that there are."""
-        n_channels = 1 if self._any_channels() else self.n_channels_
-        tensors.check_shape("stats_scaler.center", (2 * n_channels,))
-        tensors.check_shape("projector.out.bias", (self.projection_dim,))
-        settings = self._pretraining(1, torch.device("cpu"))
-        encoder = settings.encoder
-        if isinstance(encoder, ConvEncoder | PatchEncoder | PointEncoder):
-            n_layers = min(encoder.n_layers, len(tensors))
-            bounded = replace(settings, encoder=clone(encoder).set_params(n_layers=n_layers))
-            with torch.device("meta"):
-                shapes = bounded.drawn_network(n_channels, self._built_length).state_dict()
-            tensors.check_shapes(shapes)
-            with modules_of_our_own(0):
-                network = settings.drawn_network(n_channels, self._built_length)
-        else:  # of another class, which came from the caller and not from a file
-            network = settings.network(n_channels, self._built_length)
-        tensors.fill(network.state_dict())
-        return network.eval()
-
-    def _restored_embedding(self, tensors: TensorReader) -> Embedding:
-        """Build the blocks that there are, when they are known to have the sizes of the tensors."""
-        blocks = tuple(name for name in BLOCKS if len(tensors.under(f"blocks.{name}.")))
-        n_channels = 1 if self._any_channels() else self.n_channels_
-        with torch.device("meta"):
-            shapes = Embedding(blocks, n_channels, self._built_length).state_dict()
-        tensors.check_shapes(shapes)
-        with modules_of_our_own(0):
-            embedding = Embedding(blocks, n_channels, self._built_length)
-        tensors.fill(embedding.state_dict())
-        return embedding
-
-    def _restored_geometry(self, tensors: dict[str, Tensor] | None) -> Geometry:
-        """Build balance and metric; before there were any, embeddings were what features are."""
-        if tensors is None:
-            return self._new_geometry()
-        geometry = self._new_geometry(len(tensors["metric.gain"]))
-        for name, target in geometry.state_dict().items():
-            if tensors[name].shape != target.shape:
-                raise ValueError(
-                    f"size mismatch: tensor 'geometry.{name}' must have shape "
-                    f"{tuple(target.shape)}, got {tuple(tensors[name].shape)}; the metric belongs "
-                    "to pooling and layers as they were in fit: load without others, set them "
-                    "then, and fit again"
-                )
-        geometry.load_state_dict(tensors)
-        return geometry
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
@@ -816,47 +540,6 @@ class SimMTMTransformer(
             "projection_dim": 4,
         }
         return [small, {**small, "n_masks": 1, "constraint_weight": "learned", "layers": "last"}]
-
-
-def _drawn(
-    settings: Pretraining, blocks: tuple[str, ...], n_channels: int, length: int
-) -> tuple[SimMTM, Embedding]:
-    """Return network and embedding with initial weights that follow from the seed alone."""
-    with isolated_torch(settings.plan.seed), redirected():
-        network = settings.drawn_network(n_channels, length)
-        return network, Embedding(blocks, n_channels, length)
-
-
-def _projected(
-    network: SimMTM, values: Tensor, observed: Tensor, within: Tensor | None
-) -> tuple[Tensor]:
-    return (network.project(values, observed, within),)
-
-
-def _load_weights(network: SimMTM, last: SimMTM) -> None:
-    try:
-        network.load_state_dict(last.state_dict())
-    except RuntimeError as error:
-        raise ValueError(
-            "warm_start needs an encoder of the same shape and as many channels as in the last fit "
-            f"({str(error).splitlines()[-1].strip()})"
-        ) from error
-
-
-def _taken_geometry(tensors: TensorReader) -> dict[str, Tensor] | None:
-    if not len(tensors):
-        return None
-    names: dict[str, tuple[tuple[None, ...], torch.dtype]] = {
-        "balance.center": ((None,), torch.float64),
-        "balance.std": ((None,), torch.float64),
-        "metric.directions": ((None, None), torch.float32),
-        "metric.gain": ((None,), torch.float32),
-    }
-    return {name: tensors.take(name, *kind) for name, kind in names.items()}
-
-
-def _dtype(values: Panel) -> torch.dtype:
-    return torch.float32 if values.dtype == np.float32 else torch.float64
 
 
 def _numbered(n_features: int) -> NDArray[Any]:

@@ -7,16 +7,14 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable
-from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.callback import AutoPropagatedCallback, with_callbacks
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from .interop import SktimeSklearnBridge, check_series
@@ -32,7 +30,6 @@ from .persistence import (
 from .training.checkpoint import removed_together
 from .training.monitor import EstimatorMonitor
 from .training.plan import Plan
-from .training.strategies import STRATEGIES
 from .transformer import SimMTMTransformer
 
 Values = NDArray[np.floating[Any]]
@@ -61,21 +58,6 @@ def followed(fit: F) -> F:
 
 class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
     """Base of the estimators with ``transformer=`` and ``strategy=``: where the encoder is from."""
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "transformer": [SimMTMTransformer, FrozenEstimator, str, Path, None],
-        "strategy": [StrOptions(set(STRATEGIES))],
-        "num_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "encoder_lr_share": [Interval(Real, 0, None, closed="left")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "patience": [Interval(Integral, 1, None, closed="left"), None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
 
     transformer: Any
     strategy: str

@@ -131,6 +131,11 @@ class Covariates:
             for series in range(i * n_columns, (i + 1) * n_columns)
         ]
 
+    def taken_off(self, series: Sequence[Values], coef: NDArray[np.float64]) -> Sequence[Values]:
+        """Return every column of every instance without what they do to it."""
+        effects = self.effects(coef)
+        return [values - effect for values, effect in zip(series, effects, strict=True)]
+
     def effects_at(
         self, values: NDArray[np.float64], coef: NDArray[np.float64]
     ) -> NDArray[np.float64]:

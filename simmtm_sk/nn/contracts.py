@@ -98,6 +98,19 @@ class Patched(Protocol):
     patch_length: int
 
 
+@runtime_checkable
+class Layered(Protocol):
+    """An encoder whose network can be looked at before it is built.
+
+    `simmtm_sk.load` builds it on torch's "meta" device first, which takes no memory, and compares
+    its shapes with those of the stored weights. Its modules must draw their weights by torch's own
+    functions alone: `load` does not wait for a fit in another thread.
+    """
+
+    def at_most(self, n_layers: int) -> Encoder:
+        """Return one like this, of at most so many layers."""
+
+
 def takes_channels_apart(encoder: Encoder) -> bool:
     """Whether every channel is a series of its own for an encoder.
 

@@ -1,0 +1,101 @@
+"""What the parameters of `SimMTMTransformer` come to: the objects that do the work."""
+
+from __future__ import annotations
+
+import torch
+from sklearn.base import BaseEstimator
+
+from .embedding import Pooling
+from .encoders import ConvEncoder
+from .geometry import Relatives
+from .nn.contracts import Encoder, Objective, takes_channels_apart
+from .nn.masking import mask_function
+from .objectives import SimMTMObjective
+from .training.plan import Plan
+from .training.pretraining import Pretraining
+from .training.settings import (
+    PRETRAINING,
+    USUAL_RATE,
+    autocast_dtype,
+    draw_seed,
+    epochs,
+    resolve_device,
+)
+
+
+class TransformerSettings(BaseEstimator):
+    """Base of `SimMTMTransformer`: what depends on its parameters alone."""
+
+    def _check_settings(self) -> None:
+        """Check what limits of single parameters do not say, before any work."""
+        for name in ("encoder", "objective", "masking"):
+            given = getattr(self, name)
+            if isinstance(given, type):
+                raise TypeError(
+                    f"{name} must be an object such as {given.__name__}(), got the class."
+                )
+        self._device()
+        self._pooling()
+
+    def _device(self) -> torch.device:
+        return resolve_device(self.device)
+
+    def _any_channels(self) -> bool:
+        return takes_channels_apart(self._encoder())
+
+    def _encoder(self) -> Encoder:
+        encoder: Encoder = ConvEncoder() if self.encoder is None else self.encoder
+        return encoder
+
+    def _objective(self) -> Objective:
+        if self.objective is not None:
+            given: Objective = self.objective
+            return given
+        return SimMTMObjective(
+            float(self.temperature), self.constraint_weight, float(self.own_view_weight)
+        )
+
+    def _pooling(self) -> Pooling:
+        return Pooling.of(self.pooling, self.layers)
+
+    def _longest(self) -> int | None:
+        return None if self.max_length is None else int(self.max_length)
+
+    def _pretraining(self, n_rows: int, device: torch.device) -> Pretraining:
+        """Return what decides about pre-training on so many rows."""
+        n_train = n_rows - int(self.validation_fraction * n_rows)
+        n_epochs, evaluate_every = epochs(self.num_epochs, n_train, self.batch_size, PRETRAINING)
+        plan = Plan(
+            n_epochs=n_epochs,
+            batch_size=int(self.batch_size),
+            lr=USUAL_RATE if self.lr == "auto" else float(self.lr),
+            weight_decay=float(self.weight_decay),
+            seed=draw_seed(self.random_state),
+            patience=self.patience,
+            evaluate_every=evaluate_every,
+        )
+        return Pretraining(
+            encoder=self._encoder(),
+            objective=self._objective(),
+            projection_dim=int(self.projection_dim),
+            masking=self.masking,
+            mask_ratio=float(self.mask_ratio),
+            mask_length=float(self.mask_length),
+            n_masks=int(self.n_masks),
+            max_length=self._longest(),
+            plan=plan,
+            validation_fraction=self.validation_fraction,
+            autocast=autocast_dtype(self.precision, device),
+        )
+
+    def _relatives(self, patch_length: int, seed: int) -> Relatives:
+        """Return what the metric of the embedding is learned from."""
+        return Relatives(
+            strength=float(self.metric_strength),
+            n_neighbors=int(self.metric_neighbors),
+            n_views=int(self.n_masks),
+            mask=mask_function(self.masking, patch_length),
+            mask_ratio=float(self.mask_ratio),
+            mask_length=float(self.mask_length),
+            seed=seed,
+        )
