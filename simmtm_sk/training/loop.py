@@ -1,4 +1,4 @@
-"""One training loop for every estimator: ``train`` -> ``_run_epoch`` -> ``_gradients``.
+"""One training loop for every estimator: ``train`` -> ``_Training.epochs`` -> ``gradients``.
 
 AdamW with warm-up and cosine decay, clipped gradients, early stopping on a fixed criterion with the
 best weights restored, checkpoints, divergence, and Ctrl-C. Nothing reads a value back from the
@@ -11,7 +11,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -112,55 +112,43 @@ def train(
     if plan.n_epochs == 0:  # no optimizer, which would import torch's compiler: two seconds
         model.eval()
         return History(), True
-    optimizer = _optimizer(model, plan, device)
-    progress, history, complete = _Progress(), History(), True
-    kept: Weights | None = None  # the best, or without evaluation the last known to be sound
-    state = None if checkpoint is None else checkpoint.load(model.state_dict(), device)
-    if state is not None:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        progress, history, kept = _Progress(**state["progress"]), state["history"], state["kept"]
-
+    run = _Training(model, _optimizer(model, plan, device), plan, n_rows, losses, device, monitor)
+    run.resume(None if checkpoint is None else checkpoint.load(model.state_dict(), device))
+    complete = True
     before: Weights | None = None
     try:
-        while progress.epoch < plan.n_epochs and not plan.exhausted(progress.stale):
-            started, before = time.perf_counter(), _copied(model)
-            first = progress.epoch
-            record = _run_epochs(model, optimizer, plan, progress, n_rows, losses, device, monitor)
-            if evaluate is None:
-                kept = before if history else None  # initial weights are not trained
+        while not run.ended:
+            started, before, first = time.perf_counter(), _copied(model), run.progress.epoch
+            record = run.epochs()
+            if evaluate is not None:
+                run.evaluated(evaluate, record)
             else:
-                model.eval()
-                with torch.no_grad():
-                    record |= {f"valid_{name}": value for name, value in evaluate().items()}
-                if progress.improved(record["valid_criterion"]):
-                    kept = _copied(model)
+                run.kept = before if run.history else None  # initial weights are not trained
             record["seconds"] = time.perf_counter() - started
-            history.append(record)
+            run.history.append(record)
             if checkpoint is not None:
-                checkpoint.save(_state(model, optimizer, progress, history, kept))
-            if monitor is not None and monitor.epochs_end(
-                record, plan.n_epochs, progress.epoch - first
-            ):
+                checkpoint.save(run.state())
+            n_run = run.progress.epoch - first
+            if monitor is not None and monitor.epochs_end(record, plan.n_epochs, n_run):
                 complete = False
                 break
-        final = None if evaluate is None else kept
+        final = None if evaluate is None else run.kept
     except KeyboardInterrupt:
-        complete, final = False, before if evaluate is None or kept is None else kept
+        complete, final = False, before if evaluate is None or run.kept is None else run.kept
         warnings.warn(
-            f"training was interrupted in epoch {progress.epoch + 1} of {plan.n_epochs}; "
+            f"training was interrupted in epoch {run.progress.epoch + 1} of {plan.n_epochs}; "
             "the estimator is fitted with the best weights so far.",
             UserWarning,
             stacklevel=2,
         )
     except _DivergedError as diverged:
-        if evaluate is None and history and not diverged.in_first_step:
-            kept = before
-        complete, final = False, _kept_after(diverged, kept)
+        if evaluate is None and run.history and not diverged.in_first_step:
+            run.kept = before
+        complete, final = False, _kept_after(diverged, run.kept)
     if final is not None:
         model.load_state_dict(final)
     model.eval()
-    return history, complete
+    return run.history, complete
 
 
 def _optimizer(model: nn.Module, plan: Plan, device: torch.device) -> torch.optim.AdamW:
@@ -175,22 +163,6 @@ def _optimizer(model: nn.Module, plan: Plan, device: torch.device) -> torch.opti
 
 def _copied(model: nn.Module) -> Weights:
     return {name: weight.clone() for name, weight in model.state_dict().items()}
-
-
-def _state(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    progress: _Progress,
-    history: History,
-    kept: Weights | None,
-) -> dict[str, Any]:
-    return {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "progress": vars(progress),
-        "history": history,
-        "kept": kept,
-    }
 
 
 def _kept_after(diverged: _DivergedError, kept: Weights | None) -> Weights:
@@ -209,88 +181,119 @@ def _kept_after(diverged: _DivergedError, kept: Weights | None) -> Weights:
     return kept
 
 
-def _run_epochs(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    plan: Plan,
-    progress: _Progress,
-    n_rows: int,
-    losses: Losses,
-    device: torch.device,
-    monitor: Monitor | None,
-) -> dict[str, float]:
-    """Run all epochs up to the next evaluation; returns the means of the last one."""
-    record: dict[str, float] = {}
-    first, last = progress.epoch, min(progress.epoch + plan.evaluate_every, plan.n_epochs)
-    if monitor is not None:
-        monitor.epochs_begin(model, last, (last - first) * -(-n_rows // plan.batch_size))
-    for _ in range(first, last):
-        seed = plan.seed + progress.epoch
-        torch.manual_seed(seed)  # for modules that draw from torch's own generator
-        try:
-            with own_randomness(seed), own_dropout(model):
-                record = _run_epoch(
-                    model, optimizer, plan, progress, n_rows, losses, device, monitor
-                )
-        except _DivergedError as diverged:
-            diverged.in_first_step &= progress.epoch == first
-            raise
-        progress.epoch += 1
-    # a buffer may be infinite: the unit of what never varies
-    weights = [p for p in model.parameters() if p.numel()]
-    sound = [torch.linalg.vector_norm(p, math.inf).isfinite() for p in weights]
-    sound += [~b.isnan().any() for b in model.buffers()]
-    if not torch.stack(sound).all():
-        raise _DivergedError(f"in the last step of epoch {progress.epoch}: weights overflow", False)
-    return {"epoch": progress.epoch, **record}
+@dataclass
+class _Training:
+    """What is trained, and how far it has come; arguments as of `train`."""
 
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    plan: Plan
+    n_rows: int
+    losses: Losses
+    device: torch.device
+    monitor: Monitor | None
+    progress: _Progress = field(default_factory=_Progress)
+    history: History = field(default_factory=list)
+    kept: Weights | None = None  # the best, or without evaluation the last known to be sound
 
-def _run_epoch(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    plan: Plan,
-    progress: _Progress,
-    n_rows: int,
-    losses: Losses,
-    device: torch.device,
-    monitor: Monitor | None,
-) -> dict[str, float]:
-    """One pass over the rows in random order; returns the mean of every loss."""
-    model.train()
-    generator = torch.Generator(device).manual_seed(plan.seed + progress.epoch)
-    order = torch.randperm(n_rows, generator=generator, device=device)
-    # batches of even size instead of a small last one: neighbours are what the objective lives on
-    batches = order.tensor_split(-(-n_rows // plan.batch_size))
-    first, n_steps = progress.epoch * len(batches), plan.n_epochs * len(batches)
-    rates = [plan.learning_rate(first + i, n_steps) for i in range(len(batches))]
-    steps = []
-    for lr, index in zip(rates, batches, strict=True):
-        for group in optimizer.param_groups:
-            group["lr"] = lr * group["share"]
-        if monitor is not None:
-            monitor.step_begin()
-        terms = gradients(optimizer, progress, losses, index, generator)
-        norm = nn.utils.clip_grad_norm_(model.parameters(), plan.max_grad_norm)
-        optimizer.step()
-        steps.append({**terms, "grad_norm": norm})
-        if monitor is not None:
-            monitor.step_end(terms)
-    # the one time that anything is read from the device
-    values = {k: torch.stack([step[k] for step in steps]).double().cpu() for k in steps[0]}
-    total, norms = values["total"], values.pop("grad_norm")
-    diverged = torch.nonzero(~(total.isfinite() & norms.isfinite()))
-    if len(diverged):
-        i = int(diverged[0])
-        raise _DivergedError(
-            f"in step {first + i + 1} of {n_steps} (epoch {progress.epoch + 1}): "
-            f"loss {total[i]:g}, gradient norm {norms[i]:g}, learning rate {rates[i]:g}",
-            in_first_step=i == 0,
-        )
-    clipped = (norms > plan.max_grad_norm).double()
-    means = {f"train_{name}": float(value.mean()) for name, value in values.items()}
-    return {
-        "lr": rates[-1],
-        "grad_norm": float(norms.mean()),
-        "clipped_share": float(clipped.mean()),
-        **means,
-    }
+    def resume(self, state: dict[str, Any] | None) -> None:
+        """Go on from what `state` has returned, if there is any."""
+        if state is not None:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.progress = _Progress(**state["progress"])
+            self.history, self.kept = state["history"], state["kept"]
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint holds."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "progress": vars(self.progress),
+            "history": self.history,
+            "kept": self.kept,
+        }
+
+    @property
+    def ended(self) -> bool:
+        """Whether all epochs have been run, or patience has."""
+        done = self.progress.epoch >= self.plan.n_epochs
+        return done or self.plan.exhausted(self.progress.stale)
+
+    def evaluated(self, evaluate: Evaluation, record: dict[str, float]) -> None:
+        """Add an evaluation to a record, and keep the weights if they are the best so far."""
+        self.model.eval()
+        with torch.no_grad():
+            record |= {f"valid_{name}": value for name, value in evaluate().items()}
+        if self.progress.improved(record["valid_criterion"]):
+            self.kept = _copied(self.model)
+
+    def epochs(self) -> dict[str, float]:
+        """Run all epochs up to the next evaluation; returns the means of the last one."""
+        plan, progress = self.plan, self.progress
+        record: dict[str, float] = {}
+        first, last = progress.epoch, min(progress.epoch + plan.evaluate_every, plan.n_epochs)
+        if self.monitor is not None:
+            n_steps = (last - first) * -(-self.n_rows // plan.batch_size)
+            self.monitor.epochs_begin(self.model, last, n_steps)
+        for _ in range(first, last):
+            seed = plan.seed + progress.epoch
+            torch.manual_seed(seed)  # for modules that draw from torch's own generator
+            try:
+                with own_randomness(seed), own_dropout(self.model):
+                    record = self.epoch()
+            except _DivergedError as diverged:
+                diverged.in_first_step &= progress.epoch == first
+                raise
+            progress.epoch += 1
+        # a buffer may be infinite: the unit of what never varies
+        weights = [p for p in self.model.parameters() if p.numel()]
+        sound = [torch.linalg.vector_norm(p, math.inf).isfinite() for p in weights]
+        sound += [~b.isnan().any() for b in self.model.buffers()]
+        if not torch.stack(sound).all():
+            raise _DivergedError(
+                f"in the last step of epoch {progress.epoch}: weights overflow", in_first_step=False
+            )
+        return {"epoch": progress.epoch, **record}
+
+    def epoch(self) -> dict[str, float]:
+        """One pass over the rows in random order; returns the mean of every loss."""
+        plan, progress = self.plan, self.progress
+        self.model.train()
+        generator = torch.Generator(self.device).manual_seed(plan.seed + progress.epoch)
+        order = torch.randperm(self.n_rows, generator=generator, device=self.device)
+        # even batches instead of a small last one: neighbours are what the objective lives on
+        batches = order.tensor_split(-(-self.n_rows // plan.batch_size))
+        first, n_steps = progress.epoch * len(batches), plan.n_epochs * len(batches)
+        rates = [plan.learning_rate(first + i, n_steps) for i in range(len(batches))]
+        steps = []
+        for lr, index in zip(rates, batches, strict=True):
+            for group in self.optimizer.param_groups:
+                group["lr"] = lr * group["share"]
+            if self.monitor is not None:
+                self.monitor.step_begin()
+            terms = gradients(self.optimizer, progress, self.losses, index, generator)
+            norm = nn.utils.clip_grad_norm_(self.model.parameters(), plan.max_grad_norm)
+            self.optimizer.step()
+            steps.append({**terms, "grad_norm": norm})
+            if self.monitor is not None:
+                self.monitor.step_end(terms)
+        # the one time that anything is read from the device
+        values = {k: torch.stack([step[k] for step in steps]).double().cpu() for k in steps[0]}
+        total, norms = values["total"], values.pop("grad_norm")
+        diverged = torch.nonzero(~(total.isfinite() & norms.isfinite()))
+        if len(diverged):
+            i = int(diverged[0])
+            raise _DivergedError(
+                f"in step {first + i + 1} of {n_steps} (epoch {progress.epoch + 1}): "
+                f"loss {total[i]:g}, gradient norm {norms[i]:g}, learning rate {rates[i]:g}",
+                in_first_step=i == 0,
+            )
+        clipped = (norms > plan.max_grad_norm).double()
+        means = {f"train_{name}": float(value.mean()) for name, value in values.items()}
+        return {
+            "lr": rates[-1],
+            "grad_norm": float(norms.mean()),
+            "clipped_share": float(clipped.mean()),
+            **means,
+        }
