@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_class_weight
 from sktime.classification.base import BaseClassifier
 from torch import Tensor
 
 from .data.labels import UNLABELLED, one_column, read_labels, refuse_one_hot
 from .data.saved_labels import decoded_labels, encoded_labels
-from .data.weights import read_weights
+from .data.weights import class_weights, read_weights
 from .downstream import PretrainedEstimator
 from .embedding import Features
 from .encoders import ConvEncoder
+from .joint_training import Targets
 from .parameters import (
     AtLeastOne,
     NotNegative,
@@ -232,7 +232,9 @@ default="linear-probe"
         self.n_classes_ = len(self.classes_)
         self._class_dictionary = {label: i for i, label in enumerate(self.classes_)}
         known = codes != UNLABELLED
-        weights = self._weights(codes, read_weights(sample_weight, len(codes)))
+        weights = class_weights(
+            self.class_weight, self.classes_, codes, read_weights(sample_weight, len(codes))
+        )
         if self.n_classes_ == 1 and not known.all():
             raise ValueError(
                 f"y has a single class, {self.classes_.tolist()[0]!r}, beside unlabelled series."
@@ -263,48 +265,12 @@ default="linear-probe"
             return classification_head(self._embed(features), target, self.head, weights, others)
 
         def trained(series: Values, features: Features, start: LinearHead | None) -> LinearHead:
-            loss, classes = (
-                cross_entropy(torch.tensor(smoothed_classes(target))),
-                torch.tensor(target),
-            )
-            return self._train(
-                series, features, start, classes, weights, loss, self.n_classes_, target, seed
-            )
+            loss = cross_entropy(torch.tensor(smoothed_classes(target)))
+            classes = Targets(torch.tensor(target), weights, loss, self.n_classes_, target)
+            return self._train(series, features, start, classes, seed)
 
         self._fit_head(X, known, seed, solved, trained)
         return self
-
-    def _weights(
-        self, codes: NDArray[np.int64], sample_weight: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return the weights of all series, of the unlabelled ones zero.
-
-        Raises
-        ------
-        ValueError
-            If ``class_weight`` names a class that is not there, or a class has no weight.
-        """
-        given = self.class_weight
-        if isinstance(given, dict):
-            unknown = [label for label in given if label not in self._class_dictionary]
-            if unknown:
-                raise ValueError(
-                    f"class_weight names {unknown}, which y does not have; its classes are "
-                    f"{self.classes_.tolist()}."
-                )
-            # scikit-learn wants class numbers
-            given = {self._class_dictionary[label]: weight for label, weight in given.items()}
-        numbers, known = np.arange(self.n_classes_), codes != UNLABELLED
-        y, weights = codes[known], sample_weight[known]
-        by_class = np.bincount(y, weights, self.n_classes_)
-        if by_class.all():
-            by_class = compute_class_weight(given, classes=numbers, y=y, sample_weight=weights)
-        if not by_class.all():
-            lacking = self.classes_[by_class == 0].tolist()
-            raise ValueError(f"no series of {lacking} has a weight above zero; one each is needed.")
-        result = np.zeros(len(codes))
-        result[known] = weights * by_class[y]
-        return result
 
     @torch_as_it_starts()
     def _is_unlabelled(self, y: Any) -> NDArray[np.bool_]:

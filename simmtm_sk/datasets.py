@@ -241,10 +241,10 @@ def _collection_file(name: str, part: str, data_home: Home) -> Path:
         for suffix in (".tsv", ".ts", ".arff")
     ]
     folders = [p for archive in _ARCHIVES for p in home.glob(f"{archive}/*")] if home else []
-    found = {folder.name for folder in folders if folder.is_dir()}
-    if name not in found and name not in _archive_names():
+    at_home = {folder.name for folder in folders if folder.is_dir()}
+    if name not in at_home and name not in _archive_names():
         raise ValueError(
-            f"Unknown data set {name!r}. Available: {', '.join(sorted({*BUNDLED, *found}))}."
+            f"Unknown data set {name!r}. Available: {', '.join(sorted({*BUNDLED, *at_home}))}."
         )
     if home is not None:
         for relative in wanted:

@@ -9,47 +9,30 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from .data import announce_misreadings, announce_order
 from .data.labels import is_missing, one_column
 from .data.weights import read_weights
+from .downstream_state import SEEN, StoredEstimator
 from .embedding import Features
 from .interop import names_seen, read_series
-from .nn.supervised import Supervised
-from .persistence import (
-    StateReader,
-    TensorReader,
-)
+from .joint_training import Targets, stratified_part, train_jointly
 from .probing import LinearHead
-from .training.finetuning import Loss, finetune
-from .training.isolation import isolated_torch
-from .training.runs import checkpoint_of, run_name
-from .training.settings import FINETUNING, autocast_dtype, epochs
+from .training.settings import FINETUNING, epochs
 from .training.strategies import STRATEGIES
 from .transformer import SimMTMTransformer
-from .transformer_user import TransformerUser, Values
-
-# what fit has seen of the series
-_SEEN = ("n_channels_", "length_", "n_features_in_", "feature_names_in_")
-FEWEST_HELD_OUT = 10  # a smaller part would choose by chance
+from .transformer_user import Values
 
 SolvedHead = Callable[[Features], LinearHead]
 TrainedHead = Callable[[Values, Features, LinearHead | None], LinearHead]
 
 
-class PretrainedEstimator(TransformerUser):
+class PretrainedEstimator(StoredEstimator):
     """First base of `SimMTMClassifier` and `SimMTMRegressor`; their parameters, their encoder.
 
     A subclass fits ``head_``, a `LinearHead` on the embeddings of ``transformer_``. Whatever the
     strategy, predictions are the head's scores of the embedding.
     """
-
-    head_: LinearHead
-    history_: list[dict[str, float]]
-    n_channels_: int
-    length_: int
-    n_features_in_: int
 
     def set_params(self, **params: Any) -> Any:
         """Set parameters; those named ``transformer__...`` make ``transformer=None`` an object."""
@@ -102,12 +85,12 @@ class PretrainedEstimator(TransformerUser):
         """Let sktime fit a clone for every column of ``y``."""
         if sample_weight is not None:
             raise ValueError("sample_weight cannot be given for a y with several columns.")
-        seen = {name: value for name, value in vars(self).items() if name in _SEEN}
+        seen = {name: value for name, value in vars(self).items() if name in SEEN}
         super().fit(values, y if isinstance(y, pd.DataFrame) else np.asarray(y))
         self.__dict__.update(seen)
         return self
 
-    def _checked(self, X: Any, y: Any = None) -> Values:
+    def _checked(self, X: Any, y: Any) -> Values:
         """Forget the last fit, check what can be checked before any work; return an array."""
         self.reset()
         self._validate_params()
@@ -181,138 +164,26 @@ class PretrainedEstimator(TransformerUser):
 
     def _train(
         self,
-        values: Values,
+        series: Values,
         features: Features,
         start: LinearHead | None,
-        target: Tensor,
-        weights: NDArray[np.float64],
-        loss: Loss,
-        n_outputs: int,
-        strata: NDArray[np.int64],
+        targets: Targets,
         seed: int,
     ) -> LinearHead:
-        """Train encoder and head together; return the head and leave the history.
-
-        Parameters
-        ----------
-        values : ndarray
-            The labelled series.
-        features : Features
-            Theirs, by ``transformer_`` as it is before.
-        start : LinearHead or None
-            Where the head starts, on embeddings; None starts it at zero, with no opinion.
-        target : Tensor, shape (n_series,)
-        weights : ndarray, shape (n_series,)
-            All positive.
-        loss : callable
-        n_outputs : int
-        strata : ndarray of int, shape (n_series,)
-            Groups that the held-out part takes its share of.
-        seed : int
-        """
-        encoder, pooling = self.transformer_, self.transformer_._pooling()
-        device = encoder._device()
-        rows = encoder._rows(values)
-        held_out = stratified_part(strata, self.validation_fraction, seed)
-        n_train = len(values) - len(held_out)
+        """Train encoder and head together, see `train_jointly`; leave the history."""
+        held_out = stratified_part(targets.strata, float(self.validation_fraction), seed)
+        n_train = len(series) - len(held_out)
         plan = self._plan(epochs(self.num_epochs, n_train, self.batch_size, FINETUNING), seed)
-        # training changes the features under balance and metric: they go on standardised
-        joined = features.joined()
-        geometry = encoder.geometry_.standardized(joined)
-        center, std = geometry.unbalanced(joined)
-        coef, bias = torch.zeros(n_outputs, len(center)), torch.zeros(n_outputs)
-        if start is not None:
-            coef, bias = encoder.geometry_.of_features(torch.tensor(start.coef / start.std))
-            bias = bias + torch.tensor(start.intercept - start.coef @ (start.center / start.std))
-            coef, bias = coef * std, bias + coef @ center
-        with isolated_torch(seed):
-            model = Supervised(
-                encoder.network_,
-                pooling.statistics,
-                pooling.all_layers,
-                values.shape[1] if encoder._any_channels() else 1,
-                center.float(),
-                std.float(),
-                n_outputs,
-                float(self.dropout),
-            )
-        with torch.no_grad():
-            model.head.weight.copy_(coef)
-            model.head.bias.copy_(bias)
-
-        extra = features.fixed.clone()  # was computed in inference mode
-        autocast = autocast_dtype(encoder.precision, device)
-        checkpoint = None
-        if self._checkpoint_dir() is not None:
-            network = model.state_dict(), model.statistics, model.all_layers, float(self.dropout)
-            data = values, encoder.max_length, extra, target, weights, held_out
-            name = run_name(network, data, loss, plan, autocast)
-            checkpoint = checkpoint_of(self._checkpoint_dir(), name)
-        self.history_, _ = finetune(
-            model,
-            rows,
-            extra,
-            target,
-            torch.as_tensor(weights),
-            loss,
-            torch.as_tensor(held_out),
+        head, self.history_ = train_jointly(
+            self.transformer_,
+            series,
+            features,
+            start,
+            targets,
+            held_out,
             plan,
-            autocast=autocast,
-            checkpoint=checkpoint,
-            monitor=self._monitor(plan),
+            float(self.dropout),
+            self._monitor(plan),
+            self._checkpoint_dir(),
         )
-        encoder.geometry_ = geometry
-        weight, intercept = (p.detach().double().numpy() for p in model.head.parameters())
-        return LinearHead(np.zeros(len(center)), np.ones(len(center)), weight, intercept)
-
-    # -- saving, see persistence.py ---------------------------------------------------------------
-
-    def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        if self._is_vectorized:
-            raise ValueError(
-                f"this {type(self).__name__} has no head of its own to save: it is one estimator "
-                "for each of several outputs."
-            )
-        transformers, tensors = self._transformers_state()
-        values = vars(self.head_) if hasattr(self, "head_") else {}  # none for a single class
-        head = {f"head.{name}": torch.tensor(value) for name, value in values.items()}
-        seen = {name: vars(self)[name] for name in _SEEN if name in vars(self)}
-        if "feature_names_in_" in seen:
-            seen["feature_names_in_"] = seen["feature_names_in_"].tolist()
-        history = getattr(self, "history_", [])
-        return {**seen, "history_": history, "encoders": transformers}, {**tensors, **head}
-
-    def _restore_head(self, state: StateReader, tensors: TensorReader, n_outputs: int) -> None:
-        """Undo `_saved_state`, with a head of so many outputs; 0 is no head."""
-        if n_outputs:
-            head = tensors.under("head.")
-            intercept = head.take("intercept", (n_outputs,)).numpy()
-            coef = head.take("coef", (n_outputs, None)).numpy()
-            center, std = (head.take(name, coef.shape[1:]).numpy() for name in ("center", "std"))
-            self.head_ = LinearHead(center, std, coef, intercept)
-        self.history_ = state.records("history_")
-        self._restore_transformers(state.inner("encoders"), tensors)
-        self._restore_seen(state)
-        # what sktime's `predict` looks up
-        self._y_metadata = {"is_univariate": True, "mtype": "numpy1D"}
-        self._y_inner_mtype = "numpy1D"
-        self._is_vectorized = False
-        self._is_fitted = True
-
-    def _restore_seen(self, state: StateReader) -> None:
-        """Take up what fit has seen of the series; the first artifacts leave it to the encoder."""
-        for name in ("n_channels_", "length_", "n_features_in_"):
-            known = state.integer(name, 1) if name in state else getattr(self.transformer_, name)
-            setattr(self, name, known)
-        if "feature_names_in_" in state:
-            names = state.items("feature_names_in_", str, int, float, length=self.n_features_in_)
-            self.feature_names_in_ = np.array(names, dtype=object)
-
-
-def stratified_part(strata: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.int64]:
-    """Choose the same share of every group, rounded down; nobody if these were too few."""
-    rng = np.random.default_rng(seed)
-    members = (np.flatnonzero(strata == group) for group in np.unique(strata))
-    chosen = [rng.permutation(rows)[: int(fraction * len(rows))] for rows in members]
-    part = np.sort(np.concatenate(chosen))
-    return part if len(part) >= FEWEST_HELD_OUT else part[:0]
+        return head

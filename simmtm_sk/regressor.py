@@ -21,6 +21,7 @@ from .data.weights import read_weights
 from .downstream import PretrainedEstimator
 from .embedding import Features
 from .encoders import ConvEncoder
+from .joint_training import Targets
 from .parameters import (
     AtLeastOne,
     NotNegative,
@@ -200,10 +201,8 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
             fifths = np.searchsorted(np.quantile(y, [0.2, 0.4, 0.6, 0.8]), y)
             if start is not None:
                 start = rescaled(start, 1 / unit, -center / unit)
-            head = self._train(
-                series, features, start, target, weights, squared_error, 1, fifths, seed
-            )
-            return rescaled(head, unit, center)
+            targets = Targets(target, weights, squared_error, 1, fifths)
+            return rescaled(self._train(series, features, start, targets, seed), unit, center)
 
         self._fit_head(X, known, seed, solved, trained)
         return self

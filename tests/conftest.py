@@ -5,12 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
 # Models in tests are tiny: threads that wait for one another cost far more than they save,
 # above all with several test processes on few cores.
 torch.set_num_threads(1)
 threadpool_limits(1)
+
+# the same examples in every run; how long one takes depends on the machine
+settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
+settings.load_profile("repeatable")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

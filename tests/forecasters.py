@@ -10,8 +10,8 @@ from simmtm_sk import (
     SimMTMForecaster,
     SimMTMTransformer,
 )
-from simmtm_sk.downstream import STRATEGIES
 from simmtm_sk.nn.masking import geometric_mask
+from simmtm_sk.training.strategies import STRATEGIES
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
 # sktime's composites warn on construction that they will not keep y one day

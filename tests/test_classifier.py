@@ -26,9 +26,10 @@ from simmtm_sk import (
     SimMTMTransformer,
     save,
 )
-from simmtm_sk.downstream import FEWEST_HELD_OUT, STRATEGIES, stratified_part
+from simmtm_sk.joint_training import FEWEST_HELD_OUT, stratified_part
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.probing import classification_head
+from simmtm_sk.training.strategies import STRATEGIES
 from tests.small import LEARNED
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)

@@ -13,9 +13,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import StandardScaler
 
 from simmtm_sk import ConvEncoder, SimMTMRegressor, SimMTMTransformer, save
-from simmtm_sk.downstream import STRATEGIES
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.probing import regression_head
+from simmtm_sk.training.strategies import STRATEGIES
 from tests.small import LEARNED
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)

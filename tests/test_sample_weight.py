@@ -7,7 +7,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV, cross_validate
 
 from simmtm_sk import SimMTMClassifier, SimMTMRegressor
-from simmtm_sk.downstream import STRATEGIES
+from simmtm_sk.training.strategies import STRATEGIES
 from tests.blobs import same
 from tests.small import X as SERIES
 from tests.small import small

@@ -190,7 +190,7 @@ def common_freq(y: Any) -> Any:
     return first if all(freq == first for freq in others) else None
 
 
-def same_horizon(one: ForecastingHorizon, other: ForecastingHorizon) -> bool:
+def same_horizon(fh: ForecastingHorizon, other: ForecastingHorizon) -> bool:
     """Whether two horizons have the same points."""
-    a, b = one.to_pandas(), other.to_pandas()
-    return one.is_relative == other.is_relative and len(a) == len(b) and bool((a == b).all())
+    a, b = fh.to_pandas(), other.to_pandas()
+    return fh.is_relative == other.is_relative and len(a) == len(b) and bool((a == b).all())

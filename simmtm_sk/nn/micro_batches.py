@@ -94,7 +94,7 @@ def in_micro_batches(
     """
     device = next(module.parameters()).device.type
     whole = any(isinstance(m, _BatchNorm) for m in module.modules())
-    n_micro_batches = 1 if whole else _number_of_micro_batches(layer_size, device)
+    n_micro_batches = 1 if whole else number_of_micro_batches(layer_size, device)
     edges = [n_rows * i // n_micro_batches for i in range(n_micro_batches + 1)]
     slices = [slice(*edge) for edge in pairwise(edges) if edge[0] < edge[1]]
     compute = _in_callers_autocast(compute, device)
@@ -128,14 +128,17 @@ def dropout_probability(module: nn.Module, p: float) -> Iterator[None]:
             m.p = own_p
 
 
-def _number_of_micro_batches(layer_size: int, device: str) -> int:
-    """Return a power of two: two, four or eight threads have the same number each."""
+def number_of_micro_batches(layer_size: int, device: str) -> int:
+    """Return into how many slices a step is cut whose largest layer has so many numbers.
+
+    A power of two: two, four or eight threads have the same number each. ``device`` is the type of
+    the device, such as "cpu".
+    """
     if device != "cpu":  # a GPU shares out its work itself
         return 1 << max(0, math.ceil(math.log2(layer_size / KEPT)))
     halvings = math.ceil(math.log2(layer_size / MICRO_BATCH))
-    return 1 << max(
-        halvings, int(layer_size >= MICRO_BATCH // 2)
-    )  # small steps have cores to share, too
+    fewest = int(layer_size >= MICRO_BATCH // 2)  # small steps have cores to share, too
+    return 1 << max(halvings, fewest)
 
 
 class _MicroBatches(torch.autograd.Function):

@@ -68,7 +68,7 @@ def best_baseline(task: Task, normalizations: Sequence[str] = NORMALIZATIONS) ->
         return plain
     errors = {}
     for name in normalizations:
-        moments, blocks = _window_moments(task, name)
+        moments, blocks = training_moments(task, name)
         for period in (0, best_period(moments)):
             for drift in (True, False):
                 baseline = Baseline(name, period, drift)
@@ -101,10 +101,10 @@ def window_ridge(task: Task, baseline: Baseline) -> tuple[RidgeFit, Tensor]:
 
     Returned with its sums of squared errors in the blocks of these.
     """
-    return _window_ridge(task, *_window_moments(task, baseline.normalization), baseline)
+    return _window_ridge(task, *training_moments(task, baseline.normalization), baseline)
 
 
-def _window_moments(task: Task, normalization: str) -> tuple[Moments, list[Moments]]:
+def training_moments(task: Task, normalization: str) -> tuple[Moments, list[Moments]]:
     """Sum up the windows to train on, and the held-out ones."""
     index = subsample(task.train, MOST_TRAINED)
     return _moments(None, task, index, normalization, normalization), _held_out_moments(

@@ -137,11 +137,11 @@ def fit_forecast(
             standardize_tokens(model, task)
             # the mean of the context, or of the phase in it, whatever the normalisation
             start = seasonal_mean(windows.context_length, windows.horizon, baseline.period or 1)
-            _start_at(model, start)
+            start_at(model, start)
             history, _ = finetune_forecast(model, task, plan, monitor, checkpoint_dir)
             share = network_share(model, task, closed.fit)
             choices |= {"network_share": share}
-            _average(model, closed.fit, share, start)
+            average(model, closed.fit, share, start)
             refitted = partial(_set_window, model, share=share, start=start)
         errors, error_series = calibrated_errors(model, task)
         if refit and refitted is not None:
@@ -250,7 +250,7 @@ def network_share(model: Forecast, task: Task, ridge: RidgeFit) -> float:
     return min(errors, key=lambda share: errors[share])
 
 
-def _average(model: Forecast, ridge: RidgeFit, share: float, start: Tensor) -> None:
+def average(model: Forecast, ridge: RidgeFit, share: float, start: Tensor) -> None:
     """Make the forecast the weighted mean of the network's and the ridge's."""
     with torch.no_grad():
         model.token_head.weight.mul_(share)
@@ -265,7 +265,7 @@ def _set_window(model: Forecast, ridge: RidgeFit, share: float, start: Tensor) -
         model.window_head.bias.copy_((1 - share) * ridge.intercept)
 
 
-def _start_at(model: Forecast, start: Tensor) -> None:
+def start_at(model: Forecast, start: Tensor) -> None:
     """Let the window head be a given map."""
     with torch.no_grad():
         model.window_head.weight.copy_(start)

@@ -55,13 +55,13 @@ def residuals(model: Forecast, task: Task) -> tuple[Tensor, Index]:
     """
     held_out = len(task.held_out) > 0
     index = subsample(task.held_out if held_out else task.train, MOST_RESIDUALS)
-    found = []
+    pieces = []
     with torch.inference_mode():
         for batch in task.batches(index, model.normalization):
             forecast = model(batch.context) if held_out else 0.0
             error = (batch.target - forecast) * batch.relative / error_unit(batch.relative)
-            found.append(error.masked_fill(~batch.observed, torch.nan).float())
-    errors, series = torch.cat(found), task.windows.series[index]
+            pieces.append(error.masked_fill(~batch.observed, torch.nan).float())
+    errors, series = torch.cat(pieces), task.windows.series[index]
     if not held_out:
         return torch.cat([errors, -errors]), np.tile(series, 2)
     return errors, series

@@ -44,7 +44,7 @@ lengths_of_series = st.lists(st.integers(1, 30), min_size=1, max_size=6)
 sizes = {"context_length": st.integers(2, 12), "horizon": st.integers(1, 9)}
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     lengths=lengths_of_series,
     missing=st.sampled_from([0.0, 0.5]),
@@ -77,7 +77,7 @@ def test_any_origin_can_be_asked_for():
     np.testing.assert_array_equal(windows.targets(series, origin), [[nan, nan], [2, 3], [nan, nan]])
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     lengths=lengths_of_series,
     trailing=st.sampled_from([0, 4]),

@@ -36,7 +36,7 @@ def everything(rows):
 lengths_of_series = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(lengths=lengths_of_series, max_length=st.none() | st.integers(2, 25))
 def test_windows_cover_every_point_and_are_as_few_as_possible(lengths, max_length):
     rows = WindowDataset(panel(lengths), max_length)
@@ -57,7 +57,7 @@ def test_windows_cover_every_point_and_are_as_few_as_possible(lengths, max_lengt
     assert (np.diff(rows.series) >= 0).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     lengths=lengths_of_series,
     max_length=st.none() | st.integers(2, 25),

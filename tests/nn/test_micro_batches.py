@@ -76,7 +76,7 @@ def test_the_same_numbers_as_in_one_piece(small_micro_batches):
     ],
 )
 def test_the_number_of_parts_follows_from_the_size(layer_size, device, n_micro_batches):
-    assert micro_batches._number_of_micro_batches(layer_size, device) == n_micro_batches
+    assert micro_batches.number_of_micro_batches(layer_size, device) == n_micro_batches
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])

@@ -115,7 +115,7 @@ finite_numbers = st.floats(width=32, allow_nan=False, allow_infinity=False) | st
 )
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=300)
+@settings(max_examples=300)
 @example([(0.0, True), (SMALLEST, True)])
 @example([(LARGEST, True), (-LARGEST, True), (-LARGEST, True)])
 @given(st.lists(st.tuples(finite_numbers, st.booleans()), min_size=1, max_size=12))

@@ -85,7 +85,7 @@ def test_a_drift_is_used_where_it_lasts():
 def test_the_best_period_by_hand(normalization, slope):
     series = [one + slope * np.arange(120) for one in seasons(n_series=1)]
     given = task(series, context_length=25, horizon=9)
-    moments, _ = closed_form._window_moments(given, normalization)
+    moments, _ = closed_form.training_moments(given, normalization)
     batch = given.batch(given.train, normalization)
     weight, errors = batch.weight(normalization), {}
     for period in range(1, 13):

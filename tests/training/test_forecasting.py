@@ -96,11 +96,11 @@ def test_the_mean_of_network_and_ridge_by_hand(normalization, share):
     given = task()
     model = forecast_model(normalization)
     ridge, start = window_ridge(given, Baseline(normalization))[0], seasonal_mean(12, 4, 6)
-    forecasting._start_at(model, start)
+    forecasting.start_at(model, start)
     alone = outputs(model, given, given.held_out)
     window = given.batch(given.held_out, normalization).context.window
     linear = window @ ridge.coef.T + ridge.intercept
-    forecasting._average(model, ridge, share, start)
+    forecasting.average(model, ridge, share, start)
     expected = share * alone + (1 - share) * linear
     torch.testing.assert_close(
         outputs(model, given, given.held_out), expected, rtol=1e-4, atol=1e-4
@@ -114,10 +114,10 @@ def test_the_share_of_the_network_is_the_best_of_all():
     errors = {}
     for share in forecasting.NETWORK_SHARES:
         mixed = copy.deepcopy(model)
-        forecasting._start_at(mixed, start)
-        forecasting._average(mixed, ridge, share, start)
+        forecasting.start_at(mixed, start)
+        forecasting.average(mixed, ridge, share, start)
         errors[share] = held_out_error(mixed, given, given.held_out)
-    forecasting._start_at(model, start)
+    forecasting.start_at(model, start)
     assert network_share(model, given, ridge) == min(errors, key=errors.get)
 
 

@@ -1,0 +1,70 @@
+"""How a fitted classifier or regressor gets into an artifact and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .persistence import StateReader, TensorReader
+from .probing import LinearHead
+from .transformer_user import TransformerUser
+
+# what fit has seen of the series
+SEEN = ("n_channels_", "length_", "n_features_in_", "feature_names_in_")
+
+
+class StoredEstimator(TransformerUser):
+    """First base of `PretrainedEstimator`: its fitted state, saved and restored.
+
+    See `simmtm_sk.persistence.SafeArtifactMixin`; whoever wrote an artifact is not trusted.
+    """
+
+    head_: LinearHead
+    history_: list[dict[str, float]]
+    n_channels_: int
+    length_: int
+    n_features_in_: int
+
+    def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        if self._is_vectorized:
+            raise ValueError(
+                f"this {type(self).__name__} has no head of its own to save: it is one estimator "
+                "for each of several outputs."
+            )
+        transformers, tensors = self._transformers_state()
+        values = vars(self.head_) if hasattr(self, "head_") else {}  # none for a single class
+        head = {f"head.{name}": torch.tensor(value) for name, value in values.items()}
+        seen = {name: vars(self)[name] for name in SEEN if name in vars(self)}
+        if "feature_names_in_" in seen:
+            seen["feature_names_in_"] = seen["feature_names_in_"].tolist()
+        history = getattr(self, "history_", [])
+        return {**seen, "history_": history, "encoders": transformers}, {**tensors, **head}
+
+    def _restore_head(self, state: StateReader, tensors: TensorReader, n_outputs: int) -> None:
+        """Undo `_saved_state`, with a head of so many outputs; 0 is no head."""
+        if n_outputs:
+            head = tensors.under("head.")
+            intercept = head.take("intercept", (n_outputs,)).numpy()
+            coef = head.take("coef", (n_outputs, None)).numpy()
+            center, std = (head.take(name, coef.shape[1:]).numpy() for name in ("center", "std"))
+            self.head_ = LinearHead(center, std, coef, intercept)
+        self.history_ = state.records("history_")
+        self._restore_transformers(state.inner("encoders"), tensors)
+        self._restore_seen(state)
+        # what sktime's `predict` looks up
+        self._y_metadata = {"is_univariate": True, "mtype": "numpy1D"}
+        self._y_inner_mtype = "numpy1D"
+        self._is_vectorized = False
+        self._is_fitted = True
+
+    def _restore_seen(self, state: StateReader) -> None:
+        """Take up what fit has seen of the series; the first artifacts leave it to the encoder."""
+        for name in ("n_channels_", "length_", "n_features_in_"):
+            known = state.integer(name, 1) if name in state else getattr(self.transformer_, name)
+            setattr(self, name, known)
+        if "feature_names_in_" in state:
+            names = state.items("feature_names_in_", str, int, float, length=self.n_features_in_)
+            self.feature_names_in_ = np.array(names, dtype=object)
