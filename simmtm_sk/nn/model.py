@@ -12,7 +12,8 @@ from .contracts import Backbone, EncodedViews, Objective
 from .encoders import token_mask
 from .heads import Decoder, Projector, pooled
 from .micro_batches import in_micro_batches
-from .normalization import InstanceStatsScaler, NormalizedRows, normalized_rows, without_gaps
+from .normalization import NormalizedRows, normalized_rows, without_gaps
+from .stats_scaler import InstanceStatsScaler
 
 
 class SimMTM(nn.Module):

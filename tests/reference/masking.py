@@ -63,3 +63,15 @@ def instance_stats(values, visible):
             logs.append(-math.inf if max(shown) == min(shown) else math.log(std))
         out.append(means + logs)
     return torch.tensor(out, dtype=torch.float64)
+
+
+def random_case(shape, dtype=torch.float64, seed=0, share=0.6):
+    """Values around 3, of which about that share is visible."""
+    generator = torch.Generator().manual_seed(seed)
+    values = 3 + 2 * torch.randn(shape, generator=generator, dtype=dtype)
+    return values, torch.rand(shape, generator=generator) < share
+
+
+def visible_all(values):
+    """A mask that hides nothing."""
+    return torch.ones_like(values, dtype=torch.bool)
