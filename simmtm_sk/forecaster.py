@@ -318,7 +318,7 @@ class SimMTMForecaster(LearningForecaster, PredictingForecaster, BaseForecaster,
         )
         errors = lagged_quantiles(errors, forecast.lag, alpha) * forecast.unit
         columns = self._without_effects()
-        for series in np.flatnonzero(forecast.lag >= self.forecast_.look_back):
+        for series in np.flatnonzero(forecast.lag >= self.forecast_.look_back).tolist():
             errors[:, series] = unrelated_quantiles(columns[series], alpha)
         quantiles = forecast.values + errors
         effects = self._effects(X, steps)

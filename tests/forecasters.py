@@ -10,8 +10,8 @@ from simmtm_sk import (
     SimMTMForecaster,
     SimMTMTransformer,
 )
-from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.training.strategies import STRATEGIES
+from tests.transformers import CountingMask
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
 # sktime's composites warn on construction that they will not keep y one day
@@ -21,16 +21,6 @@ composites_warn = pytest.mark.filterwarnings("ignore:The default of config ``rem
 zones_warn = pytest.mark.filterwarnings("ignore:Converting to PeriodArray:UserWarning")
 
 MONTHS = pd.period_range("2000-01", periods=72, freq="M")
-
-
-class CountingMask:
-    """Counts the steps of pre-training, one in each; the count is no part of its state."""
-
-    calls = 0
-
-    def __call__(self, *args):
-        CountingMask.calls += 1
-        return geometric_mask(*args)
 
 
 def small(**params):

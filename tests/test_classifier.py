@@ -27,10 +27,10 @@ from simmtm_sk import (
     save,
 )
 from simmtm_sk.joint_training import FEWEST_HELD_OUT, stratified_part
-from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.probing import classification_head
 from simmtm_sk.training.strategies import STRATEGIES
 from tests.small import LEARNED
+from tests.transformers import CountingMask
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
 
@@ -47,16 +47,6 @@ def waves(n, seed):
 X, kind = waves(24, 0)
 X_NEW, kind_new = waves(12, 1)
 y, y_new = np.array(["a", "b"])[kind], np.array(["a", "b"])[kind_new]
-
-
-class CountingMask:
-    """Counts the pre-trainings' masks; the count is no part of its state."""
-
-    calls = 0
-
-    def __call__(self, *args):
-        CountingMask.calls += 1
-        return geometric_mask(*args)
 
 
 @pytest.fixture

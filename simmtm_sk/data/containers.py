@@ -34,6 +34,7 @@ ACCEPTED = (
     "or an sktime panel (pd-multiindex, nested_univ, df-list)"
 )
 _SERIES = (list, tuple, np.ndarray, pd.Series)
+_FRAMES = (pd.DataFrame, pd.Series)
 
 
 def is_sktime_panel(X: object) -> bool:
@@ -139,7 +140,7 @@ def _from_sequence(X: Sequence[Any]) -> Panel:
     """Read a list: of frames, of arrays of several series each, or of one series each."""
     if not len(X):
         raise ValueError("X is empty: a list without a series; a minimum of 1 is required.")
-    if any(isinstance(x, pd.DataFrame | pd.Series) for x in X):
+    if any(isinstance(x, _FRAMES) for x in X):
         return from_list([_frame(x, i) for i, x in enumerate(X)])
     if X and all(isinstance(x, np.ndarray) and x.ndim == 3 for x in X):
         return _concatenated(X)
@@ -200,6 +201,8 @@ def _concatenated(arrays: Sequence[NDArray[Any]]) -> Panel:
 def _one_series(x: Any, number: int) -> Floats:
     """Return a series of a list as (n_channels, length)."""
     name = f"series {number} of X"
+    if isinstance(x, np.ndarray) and x.ndim == 2:  # as most are, of which there may be many
+        return as_float(x, name)
     if isinstance(x, list | tuple) and _holds_series(x):
         channels = [_channel(channel, f"channel {c} of {name}") for c, channel in enumerate(x)]
         return _stack(channels)[:, 0]
@@ -233,7 +236,7 @@ def _numbers(x: Any, name: str) -> Floats:
 
 def _frame(x: Any, number: int) -> pd.DataFrame | pd.Series[Any]:
     """Return a series beside frames as a frame; the rows of an array are numbered."""
-    if isinstance(x, pd.DataFrame | pd.Series):
+    if isinstance(x, _FRAMES):
         return x
     return pd.DataFrame(_one_series(x, number).T)
 

@@ -31,6 +31,8 @@ _KINDS: tuple[tuple[tuple[type, ...], str], ...] = (
     ((datetime.timedelta, np.timedelta64), "m"),
 )
 
+_AS_THEY_ARE = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+
 
 def as_float(values: Any, name: str = "X") -> Floats:
     """Return numbers as floats; not copied if they are that already and nothing is masked.
@@ -56,6 +58,8 @@ def as_float(values: Any, name: str = "X") -> Floats:
     >>> as_float(np.ma.array([1, 2], mask=[False, True]))
     array([ 1., nan])
     """
+    if type(values) is np.ndarray and values.dtype in _AS_THEY_ARE:
+        return values
     if isinstance(values, np.ma.MaskedArray):
         mask = np.ma.getmaskarray(values)
         floats = as_float(values.data, name)
@@ -82,7 +86,7 @@ def frame_values(frame: pd.DataFrame, name: str = "X") -> Floats:
     values = frame.to_numpy()
     # what pandas hands out as it is, hence read-only, are columns of one of numpy's types; to look
     # at the types of columns would take longer than all the rest, for every frame of a list
-    at_once = frame.shape[1] > 1 and not values.flags.writeable and values.dtype.kind in "biuf"
+    at_once = values.shape[1] > 1 and not values.flags.writeable and values.dtype.kind in "biuf"
     if at_once or is_plain(frame):
         return as_float(values, name)
     columns = []

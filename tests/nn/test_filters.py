@@ -6,6 +6,7 @@ import torch
 
 from simmtm_sk.nn import filters
 from simmtm_sk.nn.filters import FilterBank
+from tests.reference.dilated import dilated_responses
 
 DRAW = torch.Generator().manual_seed(0)
 VALUES = torch.randn(12, 2, 40, generator=DRAW, dtype=torch.float64)
@@ -19,18 +20,6 @@ def bank():
     return FilterBank(2, 40).double()
 
 
-def slow_responses(bank, series, i):
-    """Every tap of every filter by hand; zeros beyond the ends."""
-    length = series.shape[1]
-    found = np.zeros((filters.N_FILTERS, length))
-    for t in range(length):
-        for tap in range(filters.N_TAPS):
-            place = t + (tap - filters.N_TAPS // 2) * 2**i
-            if 0 <= place < length:
-                found[:, t] += bank.weight[i, :, :, tap].numpy() @ series[:, place].numpy()
-    return found
-
-
 @pytest.mark.parametrize("within", [None, WITHIN], ids=["whole", "padded"])
 def test_shares_by_hand(bank, within):
     values = VALUES if within is None else VALUES.masked_fill(~within[:, None], 0)
@@ -41,9 +30,9 @@ def test_shares_by_hand(bank, within):
     for k in (0, 1):
         length = 40 if within is None else int(within[k].sum())
         for i in range(4):
-            found = slow_responses(bank, values[k], i)[:, :length]
+            responses = dilated_responses(bank.weight[i].numpy(), values[k].numpy(), 2**i)
             for j in range(filters.N_THRESHOLDS):
-                above = found > bank.threshold[i, :, j, None].numpy()
+                above = responses[:, :length] > bank.threshold[i, :, j, None].numpy()
                 np.testing.assert_allclose(shares[k, i, j], above.mean(1), atol=1e-12)
 
 
@@ -59,8 +48,8 @@ def test_thresholds_are_evenly_spread_quantiles(bank):
 def test_filters_see_no_level(bank):
     bank.fit(VALUES, None)
     inner = slice(16, 24)  # away from the zeros beyond the ends
-    one, other = (bank.responses(x, 1)[..., inner] for x in (VALUES, VALUES + 7))
-    torch.testing.assert_close(one, other, atol=1e-5, rtol=0)  # weights are float32
+    plain, raised = (bank.responses(x, 1)[..., inner] for x in (VALUES, VALUES + 7))
+    torch.testing.assert_close(plain, raised, atol=1e-5, rtol=0)  # weights are float32
 
 
 def test_a_series_that_does_not_vary_passes_no_threshold_by_rounding():

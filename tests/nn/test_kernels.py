@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from simmtm_sk.nn.kernels import GROUP, N_GROUPS, N_TAPS, KernelBank
+from tests.reference.dilated import dilated_responses
 
 DRAW = torch.Generator().manual_seed(0)
 VALUES = torch.randn(6, 2, 30, generator=DRAW, dtype=torch.float64)
@@ -18,25 +19,13 @@ def bank():
     return KernelBank(2, 30).double()
 
 
-def responses(weight, series, dilation):
-    """Every tap of every kernel by hand; zeros beyond the ends."""
-    length = series.shape[1]
-    found = np.zeros((len(weight), length))
-    for t in range(length):
-        for tap in range(N_TAPS):
-            place = t + (tap - N_TAPS // 2) * dilation
-            if 0 <= place < length:
-                found[:, t] += weight[:, :, tap] @ series[:, place]
-    return found
-
-
 def by_hand(bank, series):
     """The features of one series without padding: winners and losers of every group and step."""
     features = []
     for weights, values in ((bank.weight[0], series), (bank.weight[1], np.diff(series))):
         for i, weight in enumerate(weights.numpy()):
             most, least = np.zeros((2, GROUP, N_GROUPS))
-            for at_step in responses(weight, values, 2**i).T:
+            for at_step in dilated_responses(weight, values, 2**i).T:
                 for g, group in enumerate(at_step.reshape(GROUP, N_GROUPS).T):
                     most[group.argmax(), g] += max(group.max(), 0)
                     least[group.argmin(), g] += group.min() < 0
