@@ -41,6 +41,8 @@ class Combination(nn.Module):
         Of the encoder's forecast; zero without one.
     """
 
+    context_share = 0.9  # of the context's variance in the unit of errors
+
     center: Tensor
     scale: Tensor
     usual_jump: Tensor

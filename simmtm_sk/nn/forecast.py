@@ -109,6 +109,8 @@ class Forecast(nn.Module):
         Share of the standardised tokens that a training step leaves out.
     """
 
+    context_share = 0.5  # of the context's variance in the unit of errors
+
     center: Tensor
     std: Tensor
 

@@ -34,7 +34,8 @@ PROFILES = (
 LONGER_PROFILES = ((4, 0.0),)  # of a multiple of the season, such as a week beside a day
 MEANS = (1, 3, 8, 28)  # points, where there is no season
 LONGEST_MEMORY = 8_192  # points of a context
-PENALTY = 0.1  # of ridges, in units of the mean variance of a feature
+PENALTY = 0.1  # of ridges, in units of the mean variance of a feature,
+CAUTION = 100  # and as many times larger as there are coefficients for a window
 POOL = 10  # windows of all series, for every coefficient, beside those of a series' own ridge
 WINDOWS_OF_MEAN = 8  # beside each other, that ridges to the mean need
 ROUGH = 0.7  # root mean square of steps, in standard deviations
@@ -168,7 +169,7 @@ def _solve_same_window(
     for ridge in ridges:
         if len(ridge.coef) == 1:
             xx, xy = shared[ridge.anchored]
-            ridge.coef.copy_(_solved(xx, xy))
+            ridge.coef.copy_(_solved(xx, xy, n_windows.sum(0, keepdim=True)))
     if not own:
         return
     step = max(1, _MOMENTS_AT_ONCE // width**2)
@@ -177,9 +178,10 @@ def _solve_same_window(
         moments = window_moments(panel.values[rows], lengths[rows], width, pooled=False)
         for ridge in own:
             xx, xy = _feature_moments(moments, ridge, horizon)
-            weight = POOL * xx.shape[1] / total
-            pooled_xx, pooled_xy = shared[ridge.anchored]
-            ridge.coef[rows] = _solved(xx + weight * pooled_xx, xy + weight * pooled_xy)
+            n_pooled = POOL * xx.shape[1]
+            pooled_xx, pooled_xy = (n_pooled / total * part for part in shared[ridge.anchored])
+            n_counted = n_windows[rows] + n_pooled
+            ridge.coef[rows] = _solved(xx + pooled_xx, xy + pooled_xy, n_counted)
 
 
 def _feature_moments(moments: Tensor, ridge: WindowRidge, horizon: int) -> tuple[Tensor, Tensor]:
@@ -196,11 +198,16 @@ def _feature_moments(moments: Tensor, ridge: WindowRidge, horizon: int) -> tuple
     return xx, xy
 
 
-def _solved(xx: Tensor, xy: Tensor) -> Tensor:
-    """Solve ridges, (n, p, p) and (n, p, horizon) -> (n, p, horizon); zero without variation."""
+def _solved(xx: Tensor, xy: Tensor, n_windows: Tensor) -> Tensor:
+    """Solve ridges, (n, p, p) and (n, p, horizon) -> (n, p, horizon); zero without variation.
+
+    The fewer of the ``n_windows``, (n,), there are for a coefficient, the larger is the penalty:
+    windows overlap, and those of a short series say less than their number.
+    """
+    n_features = xx.shape[1]
     unit = xx.diagonal(dim1=1, dim2=2).mean(1)
-    penalty = PENALTY * torch.where(unit > 0, unit, 1.0)
-    eye = torch.eye(xx.shape[1], dtype=xx.dtype, device=xx.device)
+    penalty = PENALTY * (1 + CAUTION * n_features / n_windows) * torch.where(unit > 0, unit, 1.0)
+    eye = torch.eye(n_features, dtype=xx.dtype, device=xx.device)
     factor, failed = torch.linalg.cholesky_ex(xx + penalty[:, None, None] * eye)
     # where windows do not vary, all that is left of their moments is rounding: nothing is learned
     return torch.cholesky_solve(xy, factor).masked_fill((failed > 0)[:, None, None], 0)

@@ -59,7 +59,8 @@ def residuals(model: Forecast, task: Task) -> tuple[Tensor, Index]:
     with torch.inference_mode():
         for batch in task.batches(index, model.normalization):
             forecast = model(batch.context) if held_out else 0.0
-            error = (batch.target - forecast) * batch.relative / error_unit(batch.relative)
+            unit = error_unit(batch.relative, model.context_share)
+            error = (batch.target - forecast) * batch.relative / unit
             pieces.append(error.masked_fill(~batch.observed, torch.nan).float())
     errors, series = torch.cat(pieces), task.windows.series[index]
     if not held_out:
@@ -115,9 +116,17 @@ def pooled_errors(errors: Tensor) -> Tensor:
     return torch.cat([chosen, -chosen])[:, None] * scale
 
 
-def error_unit(relative: Tensor) -> Tensor:
-    """Return the unit of residuals, in units of the series: between context and series."""
-    return ((relative.square() + 1) / 2).sqrt()
+def error_unit(relative: Tensor, context_share: float) -> Tensor:
+    """Return the unit of residuals, in units of the series: between context and series.
+
+    Parameters
+    ----------
+    relative : Tensor
+        Standard deviation of contexts, in units of the series.
+    context_share : float
+        Share of the context's variance in the squared unit; the rest is the variance of the series.
+    """
+    return (context_share * relative.square() + 1 - context_share).sqrt()
 
 
 def column_quantiles(

@@ -171,7 +171,7 @@ def _relative_unit(
     values = windows.contexts(series, origin)[:, -combination.look_back :]
     _, scale = visible_statistics(values, ~values.isnan())
     of = torch.as_tensor(series, device=windows.device)
-    return error_unit(scale / combination.scale[of, None])
+    return error_unit(scale / combination.scale[of, None], combination.context_share)
 
 
 def _chunks(n: int) -> Iterator[slice]:

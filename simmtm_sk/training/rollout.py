@@ -83,7 +83,7 @@ def roll_out(
             result = torch.where(lost[:, None], known[chunk], _ahead(model, context, whose, lag))
             recent = context[:, -model.look_back :]
             _, scale = visible_statistics(recent, ~recent.isnan())
-            unit = std[chunk] * error_unit(scale / std[chunk])
+            unit = std[chunk] * error_unit(scale / std[chunk], model.context_share)
             pieces.append((result.cpu().numpy(), unit.cpu().numpy(), missing.cpu().numpy()))
     values, units, lags = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
     return Rollout(values, units, lags)

@@ -6,6 +6,7 @@ from sklearn.linear_model import Ridge
 from simmtm_sk.nn.combination import Combination
 from simmtm_sk.nn.members import Member
 from simmtm_sk.training.members import (
+    CAUTION,
     PENALTY,
     POOL,
     choose_members,
@@ -36,7 +37,8 @@ def windows_of(made, number, length):
 
 def plain_ridge(features, targets, weights):
     """The same ridge by scikit-learn: its penalty is relative to the mean of the squares."""
-    penalty = PENALTY * np.mean(weights @ np.square(features))
+    caution = 1 + CAUTION * features.shape[1] / weights.sum()
+    penalty = PENALTY * caution * np.mean(weights @ np.square(features))
     return Ridge(penalty, fit_intercept=False, solver="cholesky").fit(features, targets, weights)
 
 

@@ -109,7 +109,9 @@ def test_next_to_no_windows_go_on_with_the_last_value(strategy):
 
 def test_the_unit_of_errors():
     relative = torch.tensor([0.0, 1.0, 7.0])
-    np.testing.assert_allclose(error_unit(relative), [0.5**0.5, 1, 5])
+    np.testing.assert_allclose(error_unit(relative, 0.5), [0.5**0.5, 1, 5])
+    np.testing.assert_allclose(error_unit(relative, 1.0), relative)
+    np.testing.assert_allclose(error_unit(relative, 0.0), 1)
 
 
 def test_a_series_with_many_errors_has_quantiles_of_its_own():
