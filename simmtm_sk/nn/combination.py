@@ -35,8 +35,10 @@ class Combination(nn.Module):
     usual_jump : Tensor, shape (n_series,)
         The largest step between two points that is no level shift, see `level_shift`; infinite at
         first.
+    prior : Tensor, shape (n_members,)
+        What weights are shrunken to, see `Member.prior_weight`.
     weights : Tensor, shape (n_members, horizon)
-        Of the members in their mean.
+        Of the members in their mean; the prior ones at first.
     encoder_share : Tensor, shape (horizon,)
         Of the encoder's forecast; zero without one.
     """
@@ -46,6 +48,7 @@ class Combination(nn.Module):
     center: Tensor
     scale: Tensor
     usual_jump: Tensor
+    prior: Tensor
     weights: Tensor
     encoder_share: Tensor
 
@@ -64,8 +67,9 @@ class Combination(nn.Module):
         self.register_buffer("center", torch.zeros(n_series, dtype=torch.float64))
         self.register_buffer("scale", torch.ones(n_series, dtype=torch.float64))
         self.register_buffer("usual_jump", torch.full((n_series,), LARGE, dtype=torch.float64))
-        equal = torch.full((len(members), horizon), 1 / len(members), dtype=torch.float64)
-        self.register_buffer("weights", equal)
+        prior = torch.tensor([m.prior_weight for m in members], dtype=torch.float64)
+        self.register_buffer("prior", prior / prior.sum(), persistent=False)
+        self.register_buffer("weights", self.prior[:, None].repeat(1, horizon))
         self.register_buffer("encoder_share", torch.zeros(horizon, dtype=torch.float64))
         self.encoder = encoder
 

@@ -166,6 +166,8 @@ class SeasonalProfile(nn.Module):
 
 
 MEMBER_KINDS = ("ridge", "profile")
+PENALTY = 0.1  # of most ridges
+LAST_PERIOD = 0.3  # what the last period alone is worth, as a profile
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,8 @@ class Member:
         Points that it looks at.
     anchored, n_recent, fineness, n_maps
         Of a ridge, see `WindowRidge` and `resolution`.
+    penalty : float
+        Of a ridge, in units of the mean variance of a feature.
     period, n_periods, level_share
         Of a profile, see `SeasonalProfile`.
     """
@@ -192,17 +196,29 @@ class Member:
     period: int = 0
     n_periods: int = 0
     level_share: float = 0.0
+    penalty: float = PENALTY
 
     @property
     def name(self) -> str:
         """How it is called in ``choices_``."""
         if self.kind == "ridge":
             whose = "own ridge" if self.n_maps > 1 else "ridge"
-            return f"{whose} {self.length}{'' if self.anchored else ' to the mean'}"
+            goal = "" if self.anchored else " to the mean"
+            return f"{whose} {self.length}{goal}{', cautious' * (self.penalty > PENALTY)}"
         if self.period > 1:
             level = f", level {self.level_share:g}" if self.level_share else ""
             return f"profile {self.n_periods} x {self.period}{level}"
         return f"mean of {self.n_periods}" if self.n_periods > 1 else "last value"
+
+    @property
+    def prior_weight(self) -> float:
+        """How much it counts beside others before errors are known.
+
+        From rolling origins of the training parts of ETTh1, ETTm1, Weather and illness.
+        """
+        if self.kind == "ridge":
+            return 2.0
+        return LAST_PERIOD if self.period > 1 and self.n_periods == 1 else 1.0
 
     def summary(self) -> Tensor:
         """Return what a ridge makes of the window, (length, n_features)."""

@@ -75,6 +75,7 @@ def _member(state: StateReader) -> Member:
         period=state.integer("period", 0, length),
         n_periods=state.integer("n_periods", 0, length),
         level_share=state.number("level_share"),
+        penalty=state.number("penalty"),
     )
     state.finish()
     return spec

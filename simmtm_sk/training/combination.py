@@ -22,7 +22,8 @@ from .weights import combination_weights
 ENCODER_STRATEGY = "linear-probe"  # how the encoder's forecast is fitted
 POINTS_FOR_ENCODER = 150_000  # of all training parts, below which an encoder has nothing to add
 SHORTEST_FOR_ENCODER = 20_000  # points of a series, on average
-ENCODER_MARGIN = 0.01  # share of the error that an encoder must save
+ENCODER_MARGIN = 0.01  # share of the error that an encoder must save,
+ENCODER_SHARE = 1 / 3  # and what its weight is shrunken to
 
 
 def fit_combination(
@@ -64,7 +65,9 @@ def fit_combination(
     with torch.no_grad():
         rolling = roll(combination, panel, windows)
         fold = torch.as_tensor(rolling.fold, device=device)
-        combination.weights = combination_weights(rolling.errors, fold, rolling.n_independent)
+        combination.weights = combination_weights(
+            rolling.errors, fold, rolling.n_independent, combination.prior
+        )
         if fit_encoder is not None and (rolling.fold == HELD_OUT).any():
             _add_encoder(combination, rolling, windows, fit_encoder())
         residuals, residual_series = rolling_residuals(combination, rolling, windows)
@@ -89,9 +92,10 @@ def _add_encoder(
     mean = torch.einsum("mh,mnh->nh", combination.weights, rolling.errors[:, held_out].double())
     encoder = encoder.to(windows.device)
     errors = forecast_errors(combination, encoder, windows, series, origin)
-    both = torch.stack([mean, errors])
+    both, prior = torch.stack([mean, errors]), torch.tensor([1 - ENCODER_SHARE, ENCODER_SHARE])
     one_fold = torch.zeros(len(series), dtype=torch.int64)
-    share = combination_weights(both, one_fold, rolling.n_independent)[1]
+    n_independent = rolling.n_independent * len(series) / len(rolling.series)
+    share = combination_weights(both, one_fold, n_independent, prior)[1]
     combined = torch.lerp(mean, errors, share)
     blocks = np.arange(len(series)) * N_BLOCKS // max(1, len(series))
     by_time = np.argsort(origin, kind="stable")

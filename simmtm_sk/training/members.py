@@ -34,8 +34,7 @@ PROFILES = (
 LONGER_PROFILES = ((4, 0.0),)  # of a multiple of the season, such as a week beside a day
 MEANS = (1, 3, 8, 28)  # points, where there is no season
 LONGEST_MEMORY = 8_192  # points of a context
-PENALTY = 0.1  # of ridges, in units of the mean variance of a feature,
-CAUTION = 100  # and as many times larger as there are coefficients for a window
+CAUTIOUS = 3.0  # penalty of a ridge for series with few windows
 POOL = 10  # windows of all series, for every coefficient, beside those of a series' own ridge
 WINDOWS_OF_MEAN = 8  # beside each other, that ridges to the mean need
 ROUGH = 0.7  # root mean square of steps, in standard deviations
@@ -89,8 +88,9 @@ def choose_members(panel: Panel, look_back: int, horizon: int) -> list[Member]:
     """Return what there are data for.
 
     Ridges on the window and on a longer one at coarser resolution, each once following the level
-    and once not; where there are several series, also one of its own for each; profiles of the
-    season, or means of the last points where there is none.
+    and once not; a cautious one, which is better where windows are few; where there are several
+    series, also one of its own for each; profiles of the season, or means of the last points where
+    there is none.
     """
     longest = int(panel.train.max())
     members = []
@@ -98,12 +98,13 @@ def choose_members(panel: Panel, look_back: int, horizon: int) -> list[Member]:
     # what the mean of a series is, only many windows say
     ways = (True, False) if longest >= WINDOWS_OF_MEAN * (look_back + horizon) else (True,)
     ridges = [Member("ridge", look_back, anchored, look_back) for anchored in ways]
+    cautious = Member("ridge", look_back, True, look_back, penalty=CAUTIOUS)
     long = min(LONG_CONTEXT * look_back, shortest_fold - horizon - look_back)
     if long >= 2 * look_back:
         n_recent = look_back // RECENT_SHARE
         ridges += [Member("ridge", long, anchored, n_recent, FINENESS) for anchored in ways]
     if longest - look_back - horizon + 1 >= FEWEST_WINDOWS:
-        members += ridges
+        members += [*ridges, cautious]
         n_series = len(panel.lengths)
         n_coefficients = sum(m.n_features * horizon for m in ridges) * n_series
         if n_series > 1 and n_coefficients <= MOST_COEFFICIENTS:
@@ -169,7 +170,7 @@ def _solve_same_window(
     for ridge in ridges:
         if len(ridge.coef) == 1:
             xx, xy = shared[ridge.anchored]
-            ridge.coef.copy_(_solved(xx, xy, n_windows.sum(0, keepdim=True)))
+            ridge.coef.copy_(_solved(xx, xy, ridge.spec.penalty))
     if not own:
         return
     step = max(1, _MOMENTS_AT_ONCE // width**2)
@@ -178,10 +179,10 @@ def _solve_same_window(
         moments = window_moments(panel.values[rows], lengths[rows], width, pooled=False)
         for ridge in own:
             xx, xy = _feature_moments(moments, ridge, horizon)
-            n_pooled = POOL * xx.shape[1]
-            pooled_xx, pooled_xy = (n_pooled / total * part for part in shared[ridge.anchored])
-            n_counted = n_windows[rows] + n_pooled
-            ridge.coef[rows] = _solved(xx + pooled_xx, xy + pooled_xy, n_counted)
+            weight = POOL * xx.shape[1] / total
+            pooled_xx, pooled_xy = shared[ridge.anchored]
+            xx, xy = xx + weight * pooled_xx, xy + weight * pooled_xy
+            ridge.coef[rows] = _solved(xx, xy, ridge.spec.penalty)
 
 
 def _feature_moments(moments: Tensor, ridge: WindowRidge, horizon: int) -> tuple[Tensor, Tensor]:
@@ -198,16 +199,11 @@ def _feature_moments(moments: Tensor, ridge: WindowRidge, horizon: int) -> tuple
     return xx, xy
 
 
-def _solved(xx: Tensor, xy: Tensor, n_windows: Tensor) -> Tensor:
-    """Solve ridges, (n, p, p) and (n, p, horizon) -> (n, p, horizon); zero without variation.
-
-    The fewer of the ``n_windows``, (n,), there are for a coefficient, the larger is the penalty:
-    windows overlap, and those of a short series say less than their number.
-    """
-    n_features = xx.shape[1]
+def _solved(xx: Tensor, xy: Tensor, penalty: float) -> Tensor:
+    """Solve ridges, (n, p, p) and (n, p, horizon) -> (n, p, horizon); zero without variation."""
     unit = xx.diagonal(dim1=1, dim2=2).mean(1)
-    penalty = PENALTY * (1 + CAUTION * n_features / n_windows) * torch.where(unit > 0, unit, 1.0)
-    eye = torch.eye(n_features, dtype=xx.dtype, device=xx.device)
-    factor, failed = torch.linalg.cholesky_ex(xx + penalty[:, None, None] * eye)
+    added = penalty * torch.where(unit > 0, unit, 1.0)
+    eye = torch.eye(xx.shape[1], dtype=xx.dtype, device=xx.device)
+    factor, failed = torch.linalg.cholesky_ex(xx + added[:, None, None] * eye)
     # where windows do not vary, all that is left of their moments is rounding: nothing is learned
     return torch.cholesky_solve(xy, factor).masked_fill((failed > 0)[:, None, None], 0)

@@ -22,14 +22,16 @@ def horizon_blocks(horizon: int) -> Iterator[slice]:
         start, stop = stop, 2 * stop
 
 
-def combination_weights(errors: Tensor, fold: Tensor, n_independent: float) -> Tensor:
+def combination_weights(
+    errors: Tensor, fold: Tensor, n_independent: float, prior: Tensor
+) -> Tensor:
     """Return weights, not negative and of sum one, for every step of the horizon.
 
     Those of the smallest squared error on rolling origins (Bates and Granger, 1969), shrunken:
-    squared errors count 1 + s times, so that weights tend towards those by squared error alone,
-    which are nearly equal for members nearly as good. As the noise of weights that are free to take
-    any value is, s is the number of members over that of independent forecasts. Every fold counts
-    in units of its best member's error.
+    squared errors count 1 + s / p times, with p as the prior weights in units of their mean, so
+    that weights tend towards the prior ones, divided by the squared errors. As the noise of weights
+    that are free to take any value is, s is the number of members over that of independent
+    forecasts. Every fold counts in units of its best member's error.
 
     Parameters
     ----------
@@ -38,23 +40,27 @@ def combination_weights(errors: Tensor, fold: Tensor, n_independent: float) -> T
         Which part of time each origin lies in.
     n_independent : float
         Forecasts behind the errors that have no target in common.
+    prior : Tensor, shape (n_members,)
+        Weights before errors are known; positive, with the sum one.
 
     Returns
     -------
     Tensor of float64, shape (n_members, horizon)
-        Equal weights where there are no errors.
+        The prior ones where there are no errors.
 
     Examples
     --------
     >>> import torch
     >>> errors = torch.tensor([[[1.0], [-1.0]], [[-1.0], [1.0]], [[9.0], [9.0]]])
-    >>> weights = combination_weights(errors, torch.zeros(2, dtype=torch.int64), n_independent=3)
+    >>> equal, fold = torch.full((3,), 1 / 3), torch.zeros(2, dtype=torch.int64)
+    >>> weights = combination_weights(errors, fold, n_independent=3, prior=equal)
     >>> [round(weight, 2) for weight in weights.ravel().tolist()]
     [0.5, 0.5, 0.0]
     """
     n_members, _, horizon = errors.shape
-    shrinkage = n_members / max(n_independent, 1.0)
-    weights = torch.full((n_members, horizon), 1 / n_members, dtype=torch.float64)
+    prior = prior.cpu().double()
+    shrinkage = 1 / (max(n_independent, 1.0) * prior)
+    weights = prior[:, None].repeat(1, horizon)
     for block in horizon_blocks(horizon):
         products = torch.zeros(n_members, n_members, dtype=torch.float64)
         for number in sorted(set(fold.tolist())):
@@ -62,8 +68,9 @@ def combination_weights(errors: Tensor, fold: Tensor, n_independent: float) -> T
             product = (part @ part.T).cpu()
             best = product.diagonal().min()
             products += product / torch.where(best > 0, best, 1.0)
-        products += shrinkage * products.diagonal().diag()
-        weights[:, block] = _on_simplex(products)[:, None]
+        if products.diagonal().mean() > 0:
+            products += (shrinkage * products.diagonal()).diag()
+            weights[:, block] = _on_simplex(products)[:, None]
     return weights.to(errors.device)
 
 
@@ -74,8 +81,6 @@ def _on_simplex(products: Tensor) -> Tensor:
     """
     n_members = len(products)
     unit = products.diagonal().mean()
-    if not unit > 0:
-        return torch.full((n_members,), 1 / n_members, dtype=products.dtype)
     matrix = products + 1e-9 * unit * torch.eye(n_members, dtype=products.dtype)
     kept = torch.arange(n_members)
     while True:

@@ -72,6 +72,7 @@ def test_encoder_counts_beside_the_members():
 
 def test_weights_by_step():
     made = combination()
+    made.weights = torch.full((4, 4), 0.25, dtype=torch.float64)
     made.encoder = forecast_model()
     made.encoder_share = torch.tensor([0.0, 0.5, 0.5, 1.0], dtype=torch.float64)
     described = made.weights_by_step()

@@ -4,10 +4,8 @@ import torch
 from sklearn.linear_model import Ridge
 
 from simmtm_sk.nn.combination import Combination
-from simmtm_sk.nn.members import Member
+from simmtm_sk.nn.members import PENALTY, Member
 from simmtm_sk.training.members import (
-    CAUTION,
-    PENALTY,
     POOL,
     choose_members,
     panel_of,
@@ -35,10 +33,9 @@ def windows_of(made, number, length):
     return views[:, :length], views[:, length:]
 
 
-def plain_ridge(features, targets, weights):
+def plain_ridge(features, targets, weights, penalty=PENALTY):
     """The same ridge by scikit-learn: its penalty is relative to the mean of the squares."""
-    caution = 1 + CAUTION * features.shape[1] / weights.sum()
-    penalty = PENALTY * caution * np.mean(weights @ np.square(features))
+    penalty = penalty * np.mean(weights @ np.square(features))
     return Ridge(penalty, fit_intercept=False, solver="cholesky").fit(features, targets, weights)
 
 
@@ -77,16 +74,17 @@ def test_constant_series_have_a_scale_of_one():
 # -- ridges ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("anchored", [True, False])
-def test_ridge_on_all_series(anchored):
+@pytest.mark.parametrize(("anchored", "penalty"), [(True, PENALTY), (False, PENALTY), (True, 3.0)])
+def test_ridge_on_all_series(anchored, penalty):
     made = panel()
-    spec = Member("ridge", 12, anchored, n_recent=4, fineness=3)
+    spec = Member("ridge", 12, anchored, n_recent=4, fineness=3, penalty=penalty)
     x, y = (
         np.concatenate(part)
         for part in zip(*(windows_of(made, i, 12) for i in (0, 1)), strict=True)
     )
     anchor = x[:, -1:] if anchored else 0
-    reference = plain_ridge((x - anchor) @ spec.summary().numpy(), y - anchor, np.ones(len(x)))
+    features = (x - anchor) @ spec.summary().numpy()
+    reference = plain_ridge(features, y - anchor, np.ones(len(x)), penalty)
     np.testing.assert_allclose(solved(spec, made).coef[0].T, reference.coef_, rtol=1e-6, atol=1e-9)
 
 
@@ -138,6 +136,7 @@ def test_jumps_are_usual_where_steps_are_large():
 
 MEANS = ["last value", "mean of 3", "mean of 8", "mean of 28"]
 RIDGES = ["ridge 12", "ridge 12 to the mean", "ridge 48", "ridge 48 to the mean"]
+CAUTIOUS = "ridge 12, cautious"
 
 
 def names(series, look_back=12):
@@ -145,7 +144,7 @@ def names(series, look_back=12):
 
 
 def test_long_series_have_long_ridges():
-    assert names(walks((400,))) == [*RIDGES, *MEANS]
+    assert names(walks((400,))) == [*RIDGES, CAUTIOUS, *MEANS]
 
 
 def test_ridges_to_the_mean_need_many_windows():
@@ -154,7 +153,8 @@ def test_ridges_to_the_mean_need_many_windows():
 
 
 def test_several_series_have_ridges_of_their_own():
-    assert names(walks((400, 400)))[:8] == RIDGES + [f"own {name}" for name in RIDGES]
+    of_all = [*RIDGES, CAUTIOUS]
+    assert names(walks((400, 400)))[:9] == of_all + [f"own {name}" for name in RIDGES]
 
 
 def test_short_series_have_means_of_the_last_points():
