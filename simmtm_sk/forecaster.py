@@ -174,7 +174,7 @@ class SimMTMForecaster(LearningForecaster, PredictingForecaster, BaseForecaster,
     >>> forecaster.predict().shape
     (12,)
     >>> list(forecaster.choices_["weights"]["1"])[:3]
-    ['ridge 40', 'profile 1 x 12', 'profile 3 x 12']
+    ['ridge 40', 'ridge 40, cautious', 'profile 1 x 12']
     """
 
     _tags: ClassVar[dict[str, Any]] = {
@@ -391,6 +391,7 @@ class SimMTMForecaster(LearningForecaster, PredictingForecaster, BaseForecaster,
             projection_dim=4,
         )
         return [
+            {"transformer": small},
             {"transformer": small, "strategy": "linear-probe"},
             {
                 "transformer": small,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .forecast import Forecast
 from .level_shifts import level_shift
 from .members import Context, Member, context_of
+from .normalization import visible_statistics
 
 LARGE = 1e300  # a step that there never is
 
@@ -113,6 +114,16 @@ class Combination(nn.Module):
         recent = slice(-self.encoder.context_length, None)
         other = self.encoder.predict(values[:, recent] - moved[:, recent], series)
         return torch.lerp(forecast, other + moved[:, -1:], self.encoder_share)
+
+    def context_std(self, values: Tensor, series: Tensor) -> Tensor:
+        """Return standard deviations of contexts, (n, context_length) -> (n, 1).
+
+        Of the last `look_back` points without level shifts, behind which forecasts are as certain
+        as before.
+        """
+        shift = self._context(values, series)[1] * self.scale[series, None]
+        recent = (values - shift)[:, -self.look_back :]
+        return visible_statistics(recent, ~recent.isnan())[1]
 
     def _context(self, values: Tensor, series: Tensor) -> tuple[Context, Tensor]:
         """Return contexts in units of the series without level shifts, and these."""

@@ -152,6 +152,10 @@ class Forecast(nn.Module):
         """Points whose standard deviation is the unit of errors."""
         return self.context_length
 
+    def context_std(self, values: Tensor, series: Tensor) -> Tensor:
+        """Return standard deviations of contexts, (n, context_length) -> (n, 1)."""
+        return visible_statistics(values, ~values.isnan())[1]
+
     def predict(self, values: Tensor, series: Tensor) -> Tensor:
         """Return forecasts in the unit of the values, (n, context_length) -> (n, horizon).
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from ..data.forecast_windows import ForecastWindows, Index, subsample
 from ..nn.combination import Combination
 from ..nn.forecast import Forecast, carried_forward
-from ..nn.normalization import visible_statistics
 from .members import FEWEST_WINDOWS, FIRST_CUT, Panel, solve_ridges
 from .residuals import MOST_RESIDUALS, calibrated, error_unit
 
@@ -168,10 +167,9 @@ def _relative_unit(
     combination: Combination, windows: ForecastWindows, series: Index, origin: Index
 ) -> Tensor:
     """Return the unit of errors in units of the series, (n, 1)."""
-    values = windows.contexts(series, origin)[:, -combination.look_back :]
-    _, scale = visible_statistics(values, ~values.isnan())
     of = torch.as_tensor(series, device=windows.device)
-    return error_unit(scale / combination.scale[of, None], combination.context_share)
+    std = combination.context_std(windows.contexts(series, origin), of)
+    return error_unit(std / combination.scale[of, None], combination.context_share)
 
 
 def _chunks(n: int) -> Iterator[slice]:

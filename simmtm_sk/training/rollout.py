@@ -13,7 +13,6 @@ from torch import Tensor
 from ..data.forecast_windows import ForecastWindows, Index
 from ..nn.combination import Combination
 from ..nn.forecast import Forecast
-from ..nn.normalization import visible_statistics
 from .residuals import error_unit
 
 _ROWS_AT_ONCE = 4_096  # contexts that are forecast from together,
@@ -81,9 +80,8 @@ def roll_out(
                 context = windows.contexts(series[chunk], origin[chunk] - lag.cpu().numpy())
             whose = torch.as_tensor(series[chunk], device=windows.device)
             result = torch.where(lost[:, None], known[chunk], _ahead(model, context, whose, lag))
-            recent = context[:, -model.look_back :]
-            _, scale = visible_statistics(recent, ~recent.isnan())
-            unit = std[chunk] * error_unit(scale / std[chunk], model.context_share)
+            relative = model.context_std(context, whose) / std[chunk]
+            unit = std[chunk] * error_unit(relative, model.context_share)
             pieces.append((result.cpu().numpy(), unit.cpu().numpy(), missing.cpu().numpy()))
     values, units, lags = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
     return Rollout(values, units, lags)

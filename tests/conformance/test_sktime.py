@@ -30,4 +30,9 @@ def test_parameters_for_the_suite_are_small(params):
 @pytest.mark.parametrize("params", SimMTMForecaster.get_test_params())
 def test_parameters_of_the_forecaster_are_small(params):
     assert params["transformer"].num_epochs == 1
-    assert params.get("strategy") == "linear-probe" or params["num_epochs"] == 1
+    assert params.get("strategy") != "fine-tune" or params["num_epochs"] == 1
+
+
+def test_the_suite_fits_the_default_strategy():
+    strategies = [SimMTMForecaster(**p).strategy for p in SimMTMForecaster.get_test_params()]
+    assert SimMTMForecaster().strategy in strategies

@@ -91,3 +91,20 @@ def test_level_shifts_are_continued():
     torch.testing.assert_close(
         made.predict(shifted, series), made.predict(values, series) + size, rtol=0, atol=1.5
     )
+
+
+def test_the_unit_of_errors_has_no_level_shift():
+    made, series = combination(), torch.tensor([0, 1, 0, 1, 1])
+    values = made.center[series, None] + 0.1 * contexts()
+    values[0, -6] = torch.nan
+    made.usual_jump = torch.full((2,), 3.0, dtype=torch.float64)
+    found = made.context_std(values, series)
+    recent = values[:, -made.look_back :]
+    torch.testing.assert_close(found[1:], recent[1:].std(1, keepdim=True, correction=0))
+    expected = recent[0, 1:].std(0, correction=0)
+    torch.testing.assert_close(found[0, 0], expected)
+    shifted = values.clone()
+    shifted[:, -2:] += 20 * made.scale[series, None]
+    within = made.context_std(shifted, series)
+    assert (within < 3 * found).all()
+    assert (shifted[:, -made.look_back :].nan_to_num(0).std(1, keepdim=True) > 3 * found).all()
