@@ -31,6 +31,7 @@ _CLASSES = (
     "SemiMonthEnd",
     "Week",
 )
+_MOST_HOLIDAYS = 20_000  # of which pandas reads some 100 000 in a second
 _ALIAS = re.compile(r"-?\d{0,9}[A-Za-z]{1,8}(-[A-Z0-9]{1,6}){0,3}")
 _FIXED_ZONE = re.compile(r"UTC[+-]\d\d:\d\d")
 
@@ -166,4 +167,8 @@ def _restored(name: str, value: Any) -> Any:
     """Undo `_plain`."""
     if name == "offset":
         return timedelta(seconds=float(value))
-    return [str(entry) for entry in value] if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    if len(value) > _MOST_HOLIDAYS:
+        raise ValueError(f"there are {len(value)} {name}; a frequency has up to {_MOST_HOLIDAYS}.")
+    return [str(entry) for entry in value]

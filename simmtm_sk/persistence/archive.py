@@ -22,6 +22,7 @@ CONFIG, WEIGHTS, METADATA = "config.json", "weights.safetensors", "_metadata"
 
 LARGEST_JSON = 16 * 2**20  # bytes
 MOST_CONTAINERS = 300_000  # objects and lists in it, which take far more memory than their text
+MOST_ENTRIES = 500_000  # of all of these
 MOST_TENSORS = 10_000
 _LARGEST_DIRECTORY = 1_000  # bytes in which a zip file lists three members
 _DTYPES = {
@@ -158,9 +159,10 @@ def number_of(value: Any) -> Any:
     >>> number_of({"float": "-inf"}), number_of(3)
     (-inf, 3)
     """
-    match value:
-        case {"float": "nan" | "inf" | "-inf" as text, **rest} if not rest:
-            return float(text)
+    if isinstance(value, dict):
+        match value:
+            case {"float": "nan" | "inf" | "-inf" as text, **rest} if not rest:
+                return float(text)
     return value
 
 
@@ -177,10 +179,11 @@ def _finite(value: Any) -> Any:
 
 
 def _check_json_size(text: bytes) -> None:
-    if len(text) > LARGEST_JSON or text.count(b"{") + text.count(b"[") > MOST_CONTAINERS:
+    n_containers, n_entries = text.count(b"{") + text.count(b"["), text.count(b",")
+    if len(text) > LARGEST_JSON or n_containers > MOST_CONTAINERS or n_entries > MOST_ENTRIES:
         raise ArtifactError(
             f"JSON of an artifact has up to {LARGEST_JSON} bytes and {MOST_CONTAINERS} "
-            "lists and objects; this has more."
+            f"lists and objects with {MOST_ENTRIES} entries; this has more."
         )
 
 

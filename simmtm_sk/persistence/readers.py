@@ -15,6 +15,8 @@ from torch import Tensor
 
 from .archive import ArtifactError, number_of
 
+MOST_IN_RECORD = 1_000
+_SCALARS = (str, float, int)  # bool is an int
 _INFINITE = "stats_scaler.std"  # where differences between instances were noise
 
 
@@ -100,6 +102,8 @@ class StateReader:
     def records(self, key: str) -> list[dict[str, Any]]:
         """Take a history: a list of objects of scalars, NaN and infinity among them."""
         value = self.items(key, dict)
+        if any(len(record) > MOST_IN_RECORD for record in value):
+            raise self._error(key, f"a list of objects of up to {MOST_IN_RECORD} numbers", "more")
         records = [_numbers(record) for record in value]
         if not all(is_scalar(entry) for record in records for entry in record.values()):
             raise self._error(key, "a list of objects of numbers", value)
@@ -228,7 +232,7 @@ class TensorReader:
 
 def is_scalar(value: Any) -> bool:
     """Whether a value of JSON is text, a number, true, false or null."""
-    return value is None or isinstance(value, bool | int | float | str)
+    return value is None or isinstance(value, _SCALARS)
 
 
 def _numbers(record: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Files that were made to do harm: refused, soon, in little memory; nothing in them is obeyed."""
 
 import io
+import json
 import pickle
 import struct
 import warnings
@@ -198,6 +199,31 @@ def test_json_that_takes_far_more_memory_than_text(artifact):
         refused(artifact, "JSON|too large|cannot be read|recursion")
 
 
+@pytest.mark.parametrize(
+    ("opening", "entries", "closing"),
+    [
+        ('["x"', ',"ab"' * 3_300_000, "]"),
+        ('["x"', ',"\U0001f600"' * 2_300_000, "]"),
+        ("[1", ",-9" * 5_000_000, "]"),
+        ('[{"a":1', "".join(f',"{i}":1' for i in range(1_200_000)), "}]"),
+        ('[{"a":1', "".join(f',"{i}":1' for i in range(450_000)), "}]"),
+        ('[{"a":1}', ',{"a":1}' * 290_000, "]"),
+    ],
+    ids=["text", "characters", "numbers", "keys", "fewer keys", "objects"],
+)
+def test_json_of_many_entries(artifact, opening, entries, closing):
+    """Refused, or a history that is no larger than one may be."""
+    contents = members(artifact)
+    config = json.loads(contents["config.json"])
+    config["state"]["history_"] = "HISTORY"
+    text = json.dumps(config).replace('"HISTORY"', opening + entries + closing)
+    write(artifact, {**contents, "config.json": text.encode()})
+    outcome, seconds, megabytes = cost(artifact)
+    assert isinstance(outcome, ArtifactError) or text.count("{") > 200_000
+    assert seconds < 2
+    assert megabytes < 200
+
+
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 5000])
 def test_numbers_that_are_none(artifact, text):
     edit(artifact, lambda c: c["params"].update(lr="NUMBER"))
@@ -282,6 +308,7 @@ def test_frequencies_are_names(hourly, freq):
         ("CustomBusinessDay", 10**9, {"weekmask": "0000000"}),
         ("CustomBusinessDay", 1, {"weekmask": "x" * 10**5}),
         ("CustomBusinessDay", 1, {"holidays": [10**400]}),
+        ("CustomBusinessDay", 1, {"holidays": [f"2{y:03}-01-01" for y in range(1000)] * 300}),
         ("BusinessHour", 1, {"start": "25:99"}),
         ("FY5253", 1, {"weekday": 10**9, "startingMonth": -3, "variation": "eval"}),
         ("Easter", 10**12, {}),
