@@ -35,9 +35,10 @@ from tasks import MORE_SMALL, POOLS, SMALL, load_pool, load_small
 from simmtm_sk import SimMTMTransformer
 from simmtm_sk.data import panel_values
 from simmtm_sk.datasets import Home, Panel
-from simmtm_sk.geometry import Geometry, Relatives
+from simmtm_sk.geometry import Geometry
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.probing import classification_head
+from simmtm_sk.relatives import Relatives
 from simmtm_sk.training.settings import PRETRAINING
 
 DRAWS = 5
@@ -45,13 +46,15 @@ LABELS_PER_CLASS = (1, 5, 10, "all")
 MOST_POOL = 3000
 TASKS = {"small": SMALL, "pool": POOLS, "more small": MORE_SMALL}
 UNTRAINED = {"num_epochs": 0}
+PLAIN = {**UNTRAINED, "metric_strength": 0, "neighborhood_weight": 0}
 OURS = {
-    "filters": {**UNTRAINED, "pooling": ("filters", "scale"), "metric_strength": 0},
-    "no metric": {**UNTRAINED, "metric_strength": 0},
+    "filters": {**PLAIN, "pooling": ("filters", "scale")},
+    "no metric": PLAIN,
+    "no graph": {**UNTRAINED, "neighborhood_weight": 0},
     "untrained": UNTRAINED,
     "SimMTM": {},  # the default; on too few rows the same
 }
-RIVALS = ("raw", "MiniRocket", "MiniRocket, views", "MiniRocket, relatives")
+RIVALS = ("raw", "MiniRocket", "MiniRocket, views", "MiniRocket, relatives", "MiniRocket, graph")
 EMBEDDINGS = (*RIVALS, *OURS)
 
 Embedded = tuple[np.ndarray, np.ndarray]  # of training and test part
@@ -74,9 +77,9 @@ def ours(X: Panel, X_test: Panel, **params: object) -> Embedded:
 
 
 def rival(X: Panel, X_test: Panel, fit: Callable, relatives: Relatives | None = None) -> Embedded:
-    """Standardised features of raw values or MiniRocket, with the metric of relatives or without.
+    """Standardised features of raw values or MiniRocket, with metric and graph or without.
 
-    The metric is that of the default transformer, views included.
+    Both are those of the default transformer, views included.
     """
     X, X_test = interpolated(copy.deepcopy(X)), interpolated(copy.deepcopy(X_test))
     features = fit(X, 0)
@@ -109,6 +112,7 @@ def embedded(name: str, X: Panel, X_test: Panel) -> Embedded:
             mask_ratio=default.mask_ratio,
             mask_length=default.mask_length,
             seed=0,
+            neighborhood_weight=default.neighborhood_weight * name.endswith("graph"),
         )
     return rival(X, X_test, fit_raw if name == "raw" else fit_minirocket, relatives)
 

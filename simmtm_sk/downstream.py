@@ -155,6 +155,8 @@ class PretrainedEstimator(StoredEstimator):
         self.transformer_ = self._trained_transformer(values, seed, strategy.pretrains)
         self._say(f"embedding {labelled.sum()} series and fitting the head")
         series = values if labelled.all() else values[labelled]
+        if strategy.trains:  # with the network, the head has to be a map of its features
+            self.transformer_.geometry_ = self.transformer_.geometry_.linear()
         features = self._features(series)
         head = solved(features) if strategy.solves else None
         if strategy.trains:

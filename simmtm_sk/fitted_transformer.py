@@ -87,9 +87,11 @@ class FittedTransformer(TransformerSettings):
             )
         self._pooling_of_geometry = self._pooling()
 
-    def _new_geometry(self, n_directions: int = 0) -> Geometry:
+    def _new_geometry(
+        self, n_directions: int = 0, graph: tuple[int, int, int] = (0, 0, 0)
+    ) -> Geometry:
         sizes = self.embedding_.sizes(self.network_, self._pooling(), self._row_channels())
-        return Geometry(sizes, n_directions)
+        return Geometry(sizes, n_directions, graph)
 
     def _row_channels(self) -> int:
         """Return how many channels a row has."""

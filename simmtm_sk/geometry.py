@@ -1,13 +1,13 @@
 """`Geometry`: what gives distances between embeddings a meaning, fitted beside the network.
 
-Blocks are brought into balance, and directions in which relatives scatter are shrunk. Relatives of
-a series are its views, masked as in pre-training or mildly warped, and its nearest neighbours.
+Blocks are brought into balance, directions in which relatives scatter are shrunk, and where a
+series lies on the graph of neighbours is added. Relatives of a series are its views, masked as in
+pre-training or mildly warped, and its nearest neighbours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,48 +15,22 @@ from torch import Tensor, nn
 
 from .data import Panel, series_ends
 from .data.forecast_windows import subsample
-from .nn.contracts import Mask
-from .nn.masking import MaskFunction
-from .nn.metric import Balance, ViewMetric
-from .nn.normalization import interpolated
-from .nn.views import hidden_views, warped_views
+from .nn.metric import Balance, ViewMetric, in_own_span
+from .nn.neighborhood import Neighborhood
+from .relatives import Relatives, neighbor_differences, views
 
-VARIANCES = {"learned": 0.3, "scale": 0.1}  # of whole blocks; the others have 1
-MOST_ROWS = 512  # that are looked at
+VARIANCES = {"learned": 0.3, "scale": 0.7}  # of whole blocks; the others have 1
+MOST_ROWS = 512  # that are looked at; of channels that are rows of their own, too
 MOST_VIEWS, MOST_POINTS = 400, 1 << 17  # all views together
 SERIES_PER_NEIGHBOR = 4  # with fewer, neighbours are not of the same kind
 NEIGHBORS_WEIGHT = 3.0  # scatter of neighbours, in units of that of views
-
-
-@dataclass(frozen=True)
-class Relatives:
-    """What is to be close, and how much.
-
-    Attributes
-    ----------
-    strength : float in [0, 1)
-        Share of the relatives' scatter that is taken away.
-    n_neighbors : int
-        Nearest neighbours of each series that count as relatives.
-    n_views : int
-        Masked views of a series, and as many warped ones.
-    mask : callable
-    mask_ratio, mask_length : float
-        As in `simmtm_sk.nn.masking.masked_views`.
-    seed : int
-    """
-
-    strength: float
-    n_neighbors: int
-    n_views: int
-    mask: MaskFunction | Mask
-    mask_ratio: float
-    mask_length: float
-    seed: int
+N_ROUNDS = 3  # of looking for neighbours, each in the metric of the last
 
 
 class Geometry(nn.Module):
-    """Balance of the blocks, then the metric; the same for every row of a series.
+    """Balance of the blocks, then the metric, then coordinates on the graph of neighbours.
+
+    All three are the same for every row of a series.
 
     Parameters
     ----------
@@ -65,14 +39,22 @@ class Geometry(nn.Module):
         the encoder takes them one by one.
     n_directions : int, default=0
         Of the metric.
+    graph : tuple of int, default=(0, 0, 0)
+        Series, axes and vectors of the neighbourhood.
     """
 
-    def __init__(self, sizes: Mapping[str, int], n_directions: int = 0) -> None:
+    def __init__(
+        self,
+        sizes: Mapping[str, int],
+        n_directions: int = 0,
+        graph: tuple[int, int, int] = (0, 0, 0),
+    ) -> None:
         super().__init__()
         self.sizes = {name: size for name, size in sizes.items() if size}
         n_features = sum(self.sizes.values())
         self.balance = Balance(n_features)
         self.metric = ViewMetric(n_features, n_directions)
+        self.neighborhood = Neighborhood(n_features, *graph)
 
     def fit(
         self, values: Panel, relatives: Relatives, embed: Callable[[Panel], Tensor]
@@ -94,8 +76,13 @@ class Geometry(nn.Module):
         # one for a feature on average, as penalties of linear models expect
         unit = rows.shape[1] / sum(variances)
         self.balance.fit(rows, list(self.sizes.values()), [unit * x for x in variances])
+        balanced = self.balance(rows)
         if relatives.strength > 0:
-            self._fit_metric(self.balance(rows), some, relatives, embed)
+            self._fit_metric(balanced, some, relatives, embed)
+        if relatives.neighborhood_weight > 0:
+            embedding = self.metric(balanced[subsample(np.arange(len(balanced)), MOST_ROWS)])
+            variance = relatives.neighborhood_weight * embedding.var(0, correction=0).sum().item()
+            self.neighborhood.fit(embedding, variance)
         return self
 
     def _fit_metric(
@@ -114,19 +101,41 @@ class Geometry(nn.Module):
         of_views = self.balance(of_views[:, self.places(of_views)])
         originals = balanced.reshape(len(values), n_rows, -1)[chosen]
         differences = (of_views - originals.repeat(n_views, 1, 1)).flatten(0, 1)
-        self.metric.fit(differences, relatives.strength)
-        n_neighbors = min(relatives.n_neighbors, (len(balanced) - 1) // SERIES_PER_NEIGHBOR)
-        if n_neighbors and bool(differences.any()):
-            near = neighbor_differences(balanced, self.metric(balanced), n_neighbors)
-            scale = differences.norm() / near.norm() * NEIGHBORS_WEIGHT**0.5
-            self.metric.fit(torch.cat([differences, scale * near]), relatives.strength)
+        rows = balanced[subsample(np.arange(len(balanced)), MOST_ROWS)]
+        n_neighbors = min(relatives.n_neighbors, (len(rows) - 1) // SERIES_PER_NEIGHBOR)
+        if not n_neighbors or not bool(differences.any()):
+            self.metric.fit(differences, relatives.strength)
+            return
+        # coordinates in their own span: a round then costs nothing that features are many
+        span, basis = in_own_span(torch.cat([differences, rows]))
+        scatter, places = span[: len(differences)], span[len(differences) :]
+        metric = ViewMetric(span.shape[1]).fit(scatter, relatives.strength)
+        for _ in range(N_ROUNDS):
+            near = neighbor_differences(places, metric(places), n_neighbors)
+            scale = scatter.norm() / near.norm() * NEIGHBORS_WEIGHT**0.5
+            metric.fit(torch.cat([scatter, scale * near]), relatives.strength)
+        self.metric.directions = (metric.directions @ basis).to(balanced)
+        self.metric.gain = metric.gain.to(balanced)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the embedding, its features in the order of those given: (n_series, n)."""
+        """Return the embedding: (n_series, n + n_rows * n_coordinates).
+
+        Its features in the order of those given, then the coordinates of all rows.
+        """
         places = self.places(features)
         embedding = torch.empty_like(features)
-        embedding[:, places] = self.metric(self.balance(features[:, places]))
-        return embedding
+        rows = self.metric(self.balance(features[:, places]))
+        embedding[:, places] = rows
+        if not self.neighborhood.n_coordinates:
+            return embedding
+        coordinates = self.neighborhood(rows.flatten(0, 1))
+        return torch.cat([embedding, coordinates.reshape(len(features), -1)], 1)
+
+    def linear(self) -> Geometry:
+        """Return one without the coordinates on the graph, a linear map of features."""
+        plain = Geometry(self.sizes)
+        plain.balance, plain.metric = self.balance, self.metric
+        return plain
 
     def standardized(self, features: Tensor) -> Geometry:
         """Return one without a metric, in which each of the features given has unit variance."""
@@ -148,7 +157,7 @@ class Geometry(nn.Module):
         Parameters
         ----------
         coef : Tensor, shape (n_outputs, n)
-            The map of embeddings.
+            The map of embeddings of a `linear` geometry.
 
         Returns
         -------
@@ -175,82 +184,6 @@ class Geometry(nn.Module):
             places.append(index.reshape(n_rows, size))
             start += n_rows * size
         return torch.cat(places, 1)
-
-
-def views(values: Panel, relatives: Relatives) -> Panel:
-    """Return masked and warped views of series, missing values interpolated.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_series, n_channels, length)
-        NaN = missing, or behind the end of a series.
-    relatives : Relatives
-
-    Returns
-    -------
-    ndarray, shape (2 * n_views * n_series, n_channels, length)
-        All first masked views, all second ones, and so on, then warped ones.
-    """
-    series = torch.from_numpy(np.array(values))
-    observed = ~series.isnan()
-    ends = (observed.any(1) * torch.arange(1, series.shape[2] + 1)).amax(1)
-    within = torch.arange(series.shape[2]) < ends[:, None, None]
-    filled = interpolated(series, observed).masked_fill(~within, 0)
-    generator = torch.Generator().manual_seed(relatives.seed)
-    made = torch.cat(
-        [
-            hidden_views(
-                filled,
-                ends,
-                relatives.n_views,
-                relatives.mask,
-                relatives.mask_ratio,
-                relatives.mask_length,
-                generator,
-            ),
-            warped_views(filled, ends, relatives.n_views, generator),
-        ]
-    )
-    known = (observed.any(2, keepdim=True) & within).repeat(2 * relatives.n_views, 1, 1)
-    result: Panel = made.masked_fill(~known, torch.nan).numpy()
-    return result
-
-
-def neighbor_differences(embedding: Tensor, space: Tensor, n_neighbors: int) -> Tensor:
-    """Return rows with the scatter of the differences between nearest neighbours.
-
-    Parameters
-    ----------
-    embedding : Tensor, shape (n_series, n_features)
-        What differs.
-    space : Tensor, shape (n_series, k)
-        Where neighbours are looked for, by the angle between them.
-    n_neighbors : int
-        Of each series; a pair counts once, whether one or both of the two are such neighbours.
-
-    Returns
-    -------
-    Tensor, shape (n_series, n_features)
-        D with D'D the sum of the outer products of all such differences.
-
-    Examples
-    --------
-    >>> line = torch.tensor([[1.0, 0.0], [2.0, 0.1], [0.0, 5.0]])
-    >>> D = neighbor_differences(line, line, 1)
-    >>> (D.T @ D).round(decimals=2) + 0.0
-    tensor([[ 5.0000, -9.7000],
-            [-9.7000, 24.0200]])
-    """
-    directions = torch.nn.functional.normalize(space.double(), dim=1)
-    cosine = (directions @ directions.T).fill_diagonal_(-torch.inf)
-    nearest = cosine.topk(n_neighbors, dim=1).indices
-    pairs = torch.zeros_like(cosine).scatter_(1, nearest, 1)
-    pairs = torch.maximum(pairs, pairs.T)
-    # the sum over pairs is a quadratic form of the graph's Laplacian
-    laplacian = pairs.sum(1).diag() - pairs
-    values, vectors = torch.linalg.eigh(laplacian)
-    differences: Tensor = (vectors * values.clamp(min=0).sqrt()).T @ embedding.double()
-    return differences.to(embedding)
 
 
 def _taken(values: Panel, most: int) -> Panel:

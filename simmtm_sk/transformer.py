@@ -106,6 +106,10 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
     metric_neighbors : int >= 0, default=4
         Nearest neighbours that count as relatives; 0 leaves views alone. At most a quarter of the
         other training series.
+    neighborhood_weight : float >= 0, default=0.3
+        Total variance of the coordinates that are added to the embedding and say where a series
+        lies on the graph of neighbours, in units of that of all other features; 0 leaves them out.
+        See `simmtm_sk.nn.neighborhood`: what label spreading knows of a series, in the embedding.
     layers : {"all", "last"}, default="all"
         Layers whose statistics are taken.
     num_epochs : int >= 0 or "auto", default="auto"
@@ -190,14 +194,16 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
 
     *Size of the embedding.* With the default encoder and pooling, 4 statistics × (layers + 1) ×
     ``d_model`` numbers from the encoder, 512 each from filters and kernels of each dilation and 2 ×
-    channels for the scale: 7938 for one channel of 150 points; for channel-independent encoders,
-    that many for each channel.
+    channels for the scale: 7938 for one channel of 150 points; then up to 64 coordinates on the
+    graph of neighbours. For channel-independent encoders, that many for each channel.
 
     *Geometry of the embedding.* Blocks have fixed shares of the total variance over the training
-    series, learned .3 : filters 1 : kernels 1 : scale .1, which served few and many labels best. An
+    series, learned .3 : filters 1 : kernels 1 : scale .7, which served few and many labels best. An
     embedding x in balance then becomes (I + W/λ)^(-1/2) x, with W the scatter of relatives around
     their series [2]_: pre-training in closed form. λ leaves ``1 - metric_strength`` of the
-    relatives' scatter. It is learned from 512 series at most.
+    relatives' scatter. Neighbours are looked for three times, each time in the last metric. The
+    coordinates on the graph of neighbours come last. All is learned from 512 series at most.
+    Strategies that train the encoder with labels go on without these coordinates.
 
     *What a hidden point can do:* nothing. Masked and missing values take part in no statistic, no
     representation and no target. `transform` interpolates missing values linearly from the
@@ -217,7 +223,7 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
     >>> X, y = load_dataset("GunPoint", split="train")
     >>> embed = SimMTMTransformer(encoder=ConvEncoder(d_model=8), num_epochs=2, random_state=0)
     >>> embed.fit_transform(X).shape
-    (50, 5922)
+    (50, 5971)
     """
 
     _tags: ClassVar[dict[str, Any]] = {
@@ -258,6 +264,7 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
         pooling: Annotated[tuple[str, ...], tuple, list] = DEFAULT_POOLING,
         metric_strength: ShareBelowOne = 0.65,
         metric_neighbors: AtLeastZero = 4,
+        neighborhood_weight: NotNegative = 0.3,
         layers: Literal["all", "last"] = "all",
         num_epochs: AtLeastZero | Literal["auto"] = "auto",
         batch_size: AtLeastOne = 32,
@@ -288,6 +295,7 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
         self.pooling = pooling
         self.metric_strength = metric_strength
         self.metric_neighbors = metric_neighbors
+        self.neighborhood_weight = neighborhood_weight
         self.layers = layers
         self.num_epochs = num_epochs
         self.batch_size = batch_size
@@ -443,7 +451,12 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
         """
         self.check_is_fitted()
         n_rows = self.n_channels_ if self._any_channels() else 1
-        return self.embedding_.names(self.network_, self._pooling(), self.n_channels_, n_rows)
+        names = self.embedding_.names(self.network_, self._pooling(), self.n_channels_, n_rows)
+        return names + [
+            f"{f'channel{row}_' if n_rows > 1 else ''}neighborhood{i}"
+            for row in range(n_rows)
+            for i in range(self.geometry_.neighborhood.n_coordinates)
+        ]
 
     def set_params(self, **params: Any) -> SimMTMTransformer:
         """Set parameters; the estimator stays fitted if a fit does not depend on any of them.

@@ -7,10 +7,10 @@ from sklearn.base import BaseEstimator
 
 from .embedding import Pooling
 from .encoders import ConvEncoder
-from .geometry import Relatives
 from .nn.contracts import Encoder, Objective, takes_channels_apart
 from .nn.masking import mask_function
 from .objectives import SimMTMObjective
+from .relatives import Relatives
 from .training.plan import Plan
 from .training.pretraining import Pretraining
 from .training.settings import (
@@ -98,4 +98,5 @@ class TransformerSettings(BaseEstimator):
             mask_ratio=float(self.mask_ratio),
             mask_length=float(self.mask_length),
             seed=seed,
+            neighborhood_weight=float(self.neighborhood_weight),
         )

@@ -15,6 +15,7 @@ from .geometry import Geometry
 from .interop import SktimeSklearnBridge
 from .nn.contracts import Layered
 from .nn.model import SimMTM
+from .nn.neighborhood import Neighborhood
 from .persistence import SafeArtifactMixin, StateReader, TensorReader
 from .training.isolation import modules_of_our_own
 
@@ -95,7 +96,9 @@ class StoredTransformer(SktimeSklearnBridge, FittedTransformer, SafeArtifactMixi
         """Build balance and metric; before there were any, embeddings were what features are."""
         if tensors is None:
             return self._new_geometry()
-        geometry = self._new_geometry(len(tensors["metric.gain"]))
+        directions, vectors = (tensors[f"neighborhood.{x}"] for x in ("directions", "vectors"))
+        graph = (*directions.shape, vectors.shape[1])
+        geometry = self._new_geometry(len(tensors["metric.gain"]), graph)
         for name, target in geometry.state_dict().items():
             if tensors[name].shape != target.shape:
                 raise ValueError(
@@ -117,4 +120,10 @@ def _taken_geometry(tensors: TensorReader) -> dict[str, Tensor] | None:
         "metric.directions": ((None, None), torch.float32),
         "metric.gain": ((None,), torch.float32),
     }
-    return {name: tensors.take(name, *kind) for name, kind in names.items()}
+    taken = {name: tensors.take(name, *kind) for name, kind in names.items()}
+    graph = tensors.under("neighborhood.")
+    for name, empty in Neighborhood(len(taken["balance.std"])).state_dict().items():
+        # before there was a graph, embeddings ended with their features
+        kept = graph.take(name, (None,) * empty.ndim, torch.float32) if len(graph) else empty
+        taken[f"neighborhood.{name}"] = kept
+    return taken

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from simmtm_sk.geometry import Geometry, Relatives, neighbor_differences, views
+from simmtm_sk.geometry import Geometry
 from simmtm_sk.nn.masking import geometric_mask
+from simmtm_sk.relatives import Relatives, neighbor_differences, views
 
 DRAW = np.random.default_rng(0)
 X = DRAW.normal(size=(24, 2, 15)).cumsum(2)
@@ -36,7 +37,7 @@ def fitted(**changes):
 def test_blocks_have_their_shares_of_the_variance():
     variance = fitted(strength=0.0)(embed(X)).var(0, correction=0)
     shares = [float(block.sum()) for block in variance.split([3, 5, 4])]
-    np.testing.assert_allclose(shares, 12 * np.array([0.3, 1, 0.1]) / 1.4)
+    np.testing.assert_allclose(shares, 12 * np.array([0.3, 1, 0.7]) / 2)
     assert float(variance[:3].std()) == pytest.approx(0, abs=1e-12)
 
 
@@ -46,7 +47,7 @@ def test_no_block_is_no_feature():
 
 @pytest.mark.parametrize("n_neighbors", [0, 2])
 def test_the_metric_by_hand(n_neighbors):
-    """Scatter of views, then of views and, three times that, of neighbours under the first."""
+    """Scatter of views, then three times of these and of the neighbours in the last metric."""
     balanced = fitted(strength=0.0)(embed(X)).numpy()
     plain = fitted(strength=0.0)
     of_views = plain(embed(views(X, RELATIVES))).numpy()
@@ -63,7 +64,7 @@ def test_the_metric_by_hand(n_neighbors):
         return vectors @ np.diag((1 + values / low) ** -0.5) @ vectors.T
 
     expected = shrinking(scatter)
-    if n_neighbors:
+    for _ in range(3 if n_neighbors else 0):
         near = balanced @ expected
         near = near / np.linalg.norm(near, axis=1, keepdims=True)
         cosine = near @ near.T - 9 * np.eye(len(near))
@@ -84,6 +85,16 @@ def test_a_linear_map_of_embeddings_is_one_of_features():
     )
 
 
+def test_coordinates_on_the_graph_follow_the_features():
+    """They have their share of the variance, and `linear` is what there was without them."""
+    geometry, plain = fitted(neighborhood_weight=0.5), fitted()
+    features = embed(DRAW.normal(size=(5, 2, 15)))
+    torch.testing.assert_close(geometry(features)[:, :12], plain(features))
+    torch.testing.assert_close(geometry.linear()(features), plain(features))
+    variance = geometry(embed(X)).var(0, correction=0)
+    assert float(variance[12:].sum() / variance[:12].sum()) == pytest.approx(0.5, rel=1e-4)
+
+
 def test_channels_as_rows_share_their_geometry():
     """Block by block, row by row; means of all channels, then their log standard deviations."""
 
@@ -94,9 +105,13 @@ def test_channels_as_rows_share_their_geometry():
         stats = torch.stack([rows.mean(1), rows.std(1).log()]).reshape(2, n, n_channels)
         return torch.cat([block, stats.transpose(0, 1).flatten(1)], 1)
 
-    geometry = Geometry({"filters": 5, "scale": 2}).fit(X, RELATIVES, by_channel)
+    relatives = replace(RELATIVES, neighborhood_weight=0.3)
+    geometry = Geometry({"filters": 5, "scale": 2}).fit(X, relatives, by_channel)
     both, alone = geometry(by_channel(X)), geometry(by_channel(X[:, 1:]))
-    torch.testing.assert_close(both[:, [5, 6, 7, 8, 9, 11, 13]], alone)
+    torch.testing.assert_close(both[:, [5, 6, 7, 8, 9, 11, 13]], alone[:, :7])
+    n_coordinates = geometry.neighborhood.n_coordinates
+    assert n_coordinates > 0
+    torch.testing.assert_close(both[:, 14 + n_coordinates :], alone[:, 7:])
 
 
 def test_views_leave_gaps_and_ends_where_they_are():
@@ -146,3 +161,16 @@ def test_long_and_many_series_cost_no_more():
     Geometry(SIZES).fit(long, RELATIVES, counting)
     assert seen[0] == 512 * 3000
     assert seen[1] <= 1 << 17
+
+
+def test_many_channels_as_rows_cost_no_more():
+    """Graphs of series x series: of no more rows than that, however many channels are rows."""
+
+    def by_channel(values):
+        n, n_channels, _ = np.asarray(values).shape
+        return torch.tensor(np.asarray(values)[:, :, :3].reshape(n, 3 * n_channels))
+
+    many = DRAW.normal(size=(40, 50, 4))
+    relatives = replace(RELATIVES, neighborhood_weight=0.3)
+    geometry = Geometry({"filters": 3}).fit(many, relatives, by_channel)
+    assert len(geometry.neighborhood.directions) == 512

@@ -34,13 +34,28 @@ def fitted():
 @pytest.mark.parametrize("pooling", [("mean",), ("max", "ppv"), ("scale",), ["std", "scale"]])
 @every_encoder
 def test_size_of_the_embedding(encoder, pooling, layers):
-    estimator = small(encoder=encoder, pooling=pooling, layers=layers, num_epochs=0).fit(X)
+    settings = {"pooling": pooling, "layers": layers, "num_epochs": 0, "neighborhood_weight": 0}
+    estimator = small(encoder=encoder, **settings).fit(X)
     n_layers = 1 + encoder.n_layers if layers == "all" else 1
     n_statistics = len([p for p in pooling if p != "scale"])
     parts = 2 if encoder.channel_independent else 1
     expected = parts * n_layers * n_statistics * 4 + ("scale" in pooling) * 2 * 2
     assert estimator.transform(X_NEW).shape == (7, expected)
     assert len(estimator.get_feature_names_out()) == expected
+
+
+@every_encoder
+def test_the_neighborhood_comes_last(encoder):
+    """As many coordinates as series were seen, up to 64; for every row."""
+    estimator = small(encoder=encoder, num_epochs=0).fit(X)
+    names, n_rows = estimator.feature_names(), 2 if encoder.channel_independent else 1
+    n_coordinates = min(64, n_rows * len(X))
+    plain = small(encoder=encoder, num_epochs=0, neighborhood_weight=0).fit(X)
+    assert names[: -n_rows * n_coordinates] == plain.feature_names()
+    assert names[-1] == ("channel1_" if n_rows > 1 else "") + f"neighborhood{n_coordinates - 1}"
+    E = estimator.transform(X_NEW)
+    assert E.shape == (7, len(names))
+    np.testing.assert_array_equal(E[:, : -n_rows * n_coordinates], plain.transform(X_NEW))
 
 
 def test_size_of_the_default_embedding():
@@ -53,11 +68,14 @@ def test_size_of_the_default_embedding():
     # dilations of filters and of kernels together
     sizes = ((150, 8, 6 + 5), (500, 8, 7 + 6), (128, 7, 5 + 4), (20, 5, 3 + 2), (2, 1, 1 + 1))
     for length, n_layers, n_dilations in sizes:
-        panel = np.random.default_rng(0).normal(size=(4, 1, length))
-        n_features = SimMTMTransformer(num_epochs=0, random_state=0).fit_transform(panel).shape[1]
+        panel = np.random.default_rng(0).normal(size=(70, 1, length))
+        default = SimMTMTransformer(num_epochs=0, random_state=0)
+        n_features = default.fit(panel).transform(panel[:1]).shape[1] - 64
         assert n_features == 4 * (n_layers + 1) * 64 + 512 * n_dilations + 2
         assert n_features == 7938 or length != 150
-    patch = SimMTMTransformer(num_epochs=0, encoder=ENCODERS["patch"], random_state=0)
+    patch = SimMTMTransformer(
+        num_epochs=0, encoder=ENCODERS["patch"], neighborhood_weight=0, random_state=0
+    )
     n_dilations = (-(-X.shape[2] // 4) - 1).bit_length() + ((X.shape[2] - 1) // 8).bit_length()
     # for each of two channels
     assert patch.fit_transform(X).shape[1] == 2 * (4 * 2 * 4 + 512 * n_dilations + 2)
@@ -154,7 +172,7 @@ def test_every_pooling_is_documented_and_distinct():
 
 
 def test_features_that_vary_are_centred_and_weigh_alike_in_their_block():
-    E = small(num_epochs=0, metric_strength=0).fit(X).transform(X)
+    E = small(num_epochs=0, metric_strength=0, neighborhood_weight=0).fit(X).transform(X)
     np.testing.assert_allclose(E.mean(0), 0, atol=1e-6)
     assert E.var(0).mean() == pytest.approx(1, rel=1e-4)
 
@@ -163,11 +181,8 @@ def test_no_distance_grows_with_the_strength_of_the_metric():
     """It shrinks directions, the more the stronger, and stretches none."""
 
     def distances(strength):
-        E = (
-            small(num_epochs=0, metric_strength=strength, metric_neighbors=0)
-            .fit(X)
-            .transform(X_NEW)
-        )
+        settings = {"metric_strength": strength, "metric_neighbors": 0, "neighborhood_weight": 0}
+        E = small(num_epochs=0, **settings).fit(X).transform(X_NEW)
         return np.linalg.norm(E[:, None] - E, axis=2)
 
     none, half, most = (distances(strength) for strength in (0, 0.5, 0.9))
@@ -210,7 +225,12 @@ def test_any_number_of_channels_has_the_same_geometry():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("metric_strength", 1.0), ("metric_strength", -0.1), ("metric_neighbors", -1)],
+    [
+        ("metric_strength", 1.0),
+        ("metric_strength", -0.1),
+        ("metric_neighbors", -1),
+        ("neighborhood_weight", -0.1),
+    ],
 )
 def test_parameters_of_the_metric_are_checked(name, value):
     with pytest.raises(ValueError, match=name):

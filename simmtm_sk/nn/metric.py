@@ -133,6 +133,32 @@ class ViewMetric(nn.Module):
         return embedding + shrunk @ directions
 
 
+def in_own_span(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return coordinates of rows in an orthonormal basis of their span, in double precision.
+
+    Parameters
+    ----------
+    rows : Tensor, shape (n, n_features)
+
+    Returns
+    -------
+    coordinates : Tensor, shape (n, r)
+    basis : Tensor, shape (r, n_features)
+        ``coordinates @ basis`` are the rows.
+
+    Examples
+    --------
+    >>> coordinates, basis = in_own_span(torch.tensor([[3.0, 4.0], [6.0, 8.0]]))
+    >>> coordinates.abs().round(decimals=6).tolist(), basis.shape
+    ([[5.0], [10.0]], torch.Size([1, 2]))
+    """
+    rows = rows.double()
+    squares, vectors = torch.linalg.eigh(rows @ rows.T)
+    known = squares > 1e-12 * squares[-1]  # the others are rounding
+    lengths, vectors = squares[known].sqrt(), vectors[:, known]
+    return vectors * lengths, (vectors / lengths).T @ rows
+
+
 def penalty(scatter: Tensor, strength: float) -> Tensor:
     """Return the λ with which a metric takes the share ``strength`` of the total scatter away.
 
