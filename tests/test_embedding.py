@@ -17,7 +17,7 @@ every_encoder = pytest.mark.parametrize("encoder", [CONV, PATCH], ids=["conv", "
 
 
 def untrained(X=X, **params):
-    return small(num_epochs=0, **params).fit(X)
+    return small(num_epochs=0, neighborhood_weight=0, **params).fit(X)
 
 
 def features(estimator, values=NEW, pooling=None, layers=None):

@@ -248,7 +248,8 @@ def test_awkward_series(encoder):
 
 @every_encoder
 def test_windows_are_pooled_by_their_mean(encoder):
-    estimator = small(encoder=encoder, max_length=8, pooling=("mean", "ppv", "max")).fit(X)
+    settings = {"max_length": 8, "pooling": ("mean", "ppv", "max"), "neighborhood_weight": 0}
+    estimator = small(encoder=encoder, **settings).fit(X)
     # 20 points: three windows, which start at 0, 6 and 12
     windows = [estimator.transform(X_NEW[:, :, s : s + 8]) for s in (0, 6, 12)]
     np.testing.assert_allclose(estimator.transform(X_NEW), np.mean(windows, 0), **CLOSE)

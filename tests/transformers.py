@@ -38,12 +38,13 @@ def nested(series):
 
 
 def of_channel(estimator, E, i, n_channels=2):
-    """Columns of one channel, but its scale."""
+    """Columns of one channel, but its scale; with its coordinates on the graph of neighbours."""
     network, pooling = estimator.network_, Pooling.of(estimator.pooling, estimator.layers)
     names = estimator.embedding_.names(network, pooling, n_channels, n_channels)
     scales = (f"channel{i}_mean", f"channel{i}_log_std")
     chosen = [name.startswith(f"channel{i}_") and name not in scales for name in names]
-    return E[:, chosen]
+    on_the_graph = np.split(E[:, len(names) :], n_channels, axis=1)[i]
+    return np.hstack([E[:, : len(names)][:, chosen], on_the_graph])
 
 
 class CountingMask:
