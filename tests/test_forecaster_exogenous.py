@@ -106,3 +106,29 @@ def test_what_lacks_is_named():
     without = forecaster().fit(Y[:60], fh=[1])
     with pytest.warns(UserWarning, match="X is ignored, as fit has had none"):
         without.predict(X=X[60:])
+
+
+@pytest.mark.parametrize("factor", [1e-290, 1e-30, 1e30, 1e300])
+def test_units_mean_nothing(factor):
+    plain = forecaster(strategy="closed-form").fit(Y[:60], X=X[:60], fh=[1, 5])
+    scaled = forecaster(strategy="closed-form").fit(factor * Y[:60], X=X[:60], fh=[1, 5])
+    both = forecaster(strategy="closed-form").fit(factor * Y[:60], X=factor * X[:60], fh=[1, 5])
+    expected = plain.predict_interval(X=X[60:])
+    for estimator, given in ((scaled, X), (both, factor * X)):
+        interval = estimator.predict_interval(X=given[60:])
+        np.testing.assert_allclose(interval / factor, expected, rtol=1e-9)
+
+
+def test_intervals_hold_as_much_as_they_say():
+    """Coefficients are learned from all that errors are taken from; that costs no coverage."""
+    draw = np.random.default_rng(0)
+    covered = []
+    for _ in range(30):
+        known = draw.normal(size=(162, 3))
+        y = known.sum(1) + 3 * np.sin(np.arange(162) / 2) + draw.normal(size=162)
+        estimator = forecaster(strategy="closed-form", context_length="auto")
+        estimator.fit(pd.Series(y[:150]), X=pd.DataFrame(known[:150]), fh=range(1, 13))
+        ahead = pd.DataFrame(known[150:], index=range(150, 162))
+        lower, upper = estimator.predict_interval(X=ahead, coverage=0.8).to_numpy().T
+        covered.append((lower <= y[150:]) & (y[150:] <= upper))
+    assert 0.75 < np.mean(covered) < 0.9

@@ -10,6 +10,7 @@ from sktime.forecasting.base import ForecastingHorizon
 from sktime.utils._testing.hierarchical import _make_hierarchical
 
 from simmtm_sk import load
+from simmtm_sk.training.strategies import STRATEGIES
 from tests.forecasters import (
     DAYS,
     MONTHS,
@@ -148,7 +149,7 @@ def test_the_order_of_columns_and_instances_means_nothing(strategy):
     np.testing.assert_allclose(one, other.loc[["q", "p"]], rtol=1e-4)
 
 
-@every_strategy
+@pytest.mark.parametrize("strategy", ["closed-form", *STRATEGIES])
 def test_units_mean_nothing(strategy):
     for factor, shift in ((1e5, -3e6), (1e-4, 0.0), (1e200, 0.0), (1e-200, 0.0)):
         plain, scaled = (

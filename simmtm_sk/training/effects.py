@@ -44,6 +44,19 @@ def covariate_coefs(
 
 
 def _coefs(y: NDArray[np.floating], x: NDArray[np.float64]) -> NDArray[np.float64]:
+    # powers of two, so that squares of very large or small numbers stay numbers
+    (unit,), units = _binade(y[None]), _binade(x)
+    coefs: NDArray[np.float64] = _coefs_in_units(y / unit, x / units[:, None]) * unit / units
+    return coefs
+
+
+def _binade(rows: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the power of two above the largest value of each row; 1 where there is none."""
+    largest = np.abs(rows).max(1, initial=0.0, where=~np.isnan(rows))
+    return np.asarray(np.ldexp(1.0, np.frexp(largest)[1]))
+
+
+def _coefs_in_units(y: NDArray[np.floating], x: NDArray[np.float64]) -> NDArray[np.float64]:
     tried = [fit for memory in MEMORIES for fit in _fits(y, x, memory)]
     nothing = np.zeros(len(x))
     if not tried:

@@ -29,7 +29,8 @@ def torch_as_it_starts() -> Iterator[None]:
         for device in ("cpu", "cuda"):
             if torch.is_autocast_enabled(device):
                 stack.enter_context(torch.autocast(device, enabled=False))
-        if torch.get_default_device().type != "cpu":
+        # torch 2.6's get_default_device does not see a `with torch.device(...)`
+        if torch.empty(0).device.type != "cpu":
             stack.enter_context(torch.device("cpu"))
         if torch.get_default_dtype() != torch.float32:
             stack.enter_context(_LOCK)

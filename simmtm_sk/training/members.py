@@ -15,7 +15,7 @@ from torch import Tensor
 from ..data.forecast_windows import observed_length
 from ..nn.combination import LARGE, Combination
 from ..nn.members import Member, WindowRidge
-from ..nn.normalization import interpolated
+from ..nn.normalization import interpolated, visible_statistics
 from ..nn.window_moments import window_moments
 from .seasons import find_periods
 
@@ -74,12 +74,9 @@ def panel_of(
     lengths, train_end = (torch.as_tensor(n, device=device) for n in (ends, train))
     at = torch.arange(values.shape[1], device=device)
     known = (~values.isnan()) & (at < train_end[:, None])
-    count = known.sum(1).clamp(min=1)
-    center = values.masked_fill(~known, 0).sum(1) / count
-    centred = values - center[:, None]
-    scale = (centred.masked_fill(~known, 0).square().sum(1) / count).sqrt()
+    center, scale = (statistic[:, 0] for statistic in visible_statistics(values, known))
     scale = torch.where(scale > 0, scale, 1.0)
-    standard = centred / scale[:, None]
+    standard = (values - center[:, None]) / scale[:, None]
     standard = interpolated(standard, ~standard.isnan()).masked_fill(at >= lengths[:, None], 0)
     return Panel(standard, lengths, train_end, center, scale)
 

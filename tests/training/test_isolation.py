@@ -117,7 +117,7 @@ def state():
         torch.is_inference_mode_enabled(),
         torch.is_autocast_enabled("cpu"),
         torch.get_default_dtype(),
-        torch.get_default_device(),
+        torch.empty(0).device,
         torch.get_rng_state().tolist(),
         torch.get_num_threads(),
     )
