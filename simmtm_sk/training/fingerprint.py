@@ -10,11 +10,14 @@ from importlib.metadata import version
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from joblib.hashing import NumpyHasher
 
 # their code changes with their version; what anybody else defines is hashed as it is
 _VERSIONED = {"simmtm_sk", "torch", "numpy", "scipy", "sklearn", "sktime", "pandas", "joblib"}
+_CODE = (FunctionType, type, ModuleType)
+_DATA = (int, float, complex, str, bytes, tuple, frozenset, np.ndarray, torch.Tensor)
 _NO_MEMBERS = {"__dict__", "__weakref__", "__doc__", "__module__", "__annotations__"}
 _NO_MEMBERS |= {"__firstlineno__", "__static_attributes__", "_abc_impl"}
 
@@ -27,9 +30,10 @@ def fingerprint(*parts: Any) -> str:
     """Hash arrays, settings and objects by value, and functions and classes by their code.
 
     A function or class that neither Python nor one of the packages of this one defines counts with
-    the text of its module, the instructions that were loaded from it, the variables it encloses,
-    and with the functions, classes and modules that it names, in the same way. Where there is no
-    text, as in a console, the values of its global variables count instead. The versions of this
+    the text of its module, the instructions that were loaded from it, its default arguments, the
+    variables it encloses, and with what it names: functions, classes and modules, in the same way,
+    and global variables that hold numbers, text or arrays, which may come from elsewhere than the
+    text. Where there is none, as in a console, all its global variables count. The versions of this
     package and of torch, and torch's default dtype, are part of every hash.
 
     Raises
@@ -102,9 +106,7 @@ def _text_of(module: str) -> str | None:
 
 def _function(function: FunctionType) -> tuple[Any, ...]:
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    values = None
-    if _text_of(function.__module__) is None:
-        values = (function.__defaults__, function.__kwdefaults__)
+    values = (function.__defaults__, function.__kwdefaults__)
     return _code(function.__code__), cells, values, list(_named_by(function))
 
 
@@ -121,11 +123,11 @@ def _names(code: CodeType) -> Iterator[str]:
 
 
 def _named_by(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    """Global variables that a function names: all, or what is code where the rest is in a text."""
+    """Global variables that a function names; containers that may change count without a text."""
     has_text = _text_of(function.__module__) is not None
     for name in sorted(set(_names(function.__code__))):
         value = function.__globals__.get(name)
-        if not has_text or isinstance(value, FunctionType | type | ModuleType):
+        if not has_text or isinstance(value, (*_CODE, *_DATA)):
             yield name, value
 
 

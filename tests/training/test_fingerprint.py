@@ -131,6 +131,37 @@ def test_code_that_was_loaded_counts_not_only_the_file(user_module, tmp_path):
     assert stale != fingerprint(user_module(new_text.replace("helper(n_series)", "n_series")).mask)
 
 
+ELSEWHERE = """
+import os
+import numpy as np
+
+RATIO = float(os.environ["RATIO"])
+RATIOS = np.full(2, RATIO)
+
+
+def mask(*args):
+    return RATIO
+
+
+def masks(*args):
+    return RATIOS
+
+
+def defaults(*args, ratio=float(os.environ["RATIO"])):
+    return ratio
+"""
+
+
+@pytest.mark.parametrize("name", ["mask", "masks", "defaults"])
+def test_values_from_elsewhere_than_the_text_count(user_module, monkeypatch, name):
+    """A setting that is read from the environment when the module is imported."""
+    names = []
+    for ratio in ("0.5", "0.5", "0.6"):
+        monkeypatch.setenv("RATIO", ratio)
+        names.append(fingerprint(getattr(user_module(ELSEWHERE), name)))
+    assert names[0] == names[1] != names[2]
+
+
 def test_parameters_of_an_object_count_and_what_it_counts_does_not(user_module):
     code = user_module()
     first = fingerprint(code.Mask(1))
