@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .model import SimMTM
-from .normalization import NormalizedRows, normalize, visible_statistics
+from .normalization import NormalizedRows, normalized_with_statistics
 
 NORMALIZATIONS = ("last", "mean", "standard")
 _MOST_TOKENS = 24  # neighbouring tokens are averaged where there are more
@@ -61,13 +61,13 @@ def normalized(context: Tensor, normalization: str) -> Normalized:
     matter, see `simmtm_sk.training.task.Batch.weight`.
     """
     observed = ~context.isnan()
-    mean, std = visible_statistics(context, observed)
+    standard, mean, std = normalized_with_statistics(context, observed)
     filled = carried_forward(context)
     center = filled[:, -1:] if normalization == "last" else mean
     center = center.nan_to_num(0.0)
     unit = std.masked_fill(std == 0, 1)
     window = ((filled - center) / unit).nan_to_num(0.0).masked_fill(std == 0, 0)
-    return Normalized(window, normalize(context, observed), observed, center, std)
+    return Normalized(window, standard, observed, center, std)
 
 
 def seasonal_mean(context_length: int, horizon: int, period: int) -> Tensor:

@@ -50,8 +50,13 @@ def normalize(values: Tensor, visible: Tensor) -> Tensor:
     >>> normalize(torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([[True, True, False]]))
     tensor([[-1.,  1.,  0.]])
     """
-    kept, _, mean, std = _in_units(values, visible)
-    return _normalized(kept, mean, std, visible)
+    return normalized_with_statistics(values, visible)[0]
+
+
+def normalized_with_statistics(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return `normalize`, and both of `visible_statistics`, from one look at the values."""
+    kept, unit, mean, std = _in_units(values, visible)
+    return _normalized(kept, mean, std, visible), mean * unit, std * unit
 
 
 def instance_stats(values: Tensor, visible: Tensor) -> Tensor:

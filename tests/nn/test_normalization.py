@@ -10,6 +10,7 @@ from simmtm_sk.nn.normalization import (
     instance_stats,
     interpolated,
     normalize,
+    normalized_with_statistics,
     visible_statistics,
 )
 from tests.reference import masking as slow
@@ -36,6 +37,14 @@ def test_normalize_equals_slow_version(dtype, tolerance, share):
     values, visible = random_case((20, 3, 11), dtype, share=share)
     expected = normalized(values, visible).to(dtype)
     torch.testing.assert_close(normalize(values, visible), expected, rtol=tolerance, atol=tolerance)
+
+
+def test_one_look_gives_the_same_bits_as_two():
+    values, visible = random_case((20, 3, 11))
+    pieces = normalized_with_statistics(values, visible)
+    expected = (normalize(values, visible), *visible_statistics(values, visible))
+    for piece, alone in zip(pieces, expected, strict=True):
+        assert torch.equal(piece, alone)
 
 
 def test_every_view_is_normalised_by_its_own_visible_points():
