@@ -13,10 +13,14 @@ pytestmark = needs_linux
 SEASON = np.sin(np.arange(300) / 3) + np.random.default_rng(0).normal(size=300) / 9
 
 
+def closed_form():
+    return SimMTMForecaster(strategy="closed-form", random_state=0)
+
+
 @pytest.fixture
 def combination(tmp_path):
     """With ridges and profiles."""
-    forecaster = SimMTMForecaster(strategy="closed-form").fit(pd.Series(SEASON), fh=[1, 2])
+    forecaster = closed_form().fit(pd.Series(SEASON), fh=[1, 2])
     kinds = {member.kind for member in forecaster.forecast_.specs}
     assert kinds == {"ridge", "profile"}
     return forecaster.save(tmp_path / "combination")
@@ -25,7 +29,7 @@ def combination(tmp_path):
 @pytest.fixture
 def profiles(tmp_path):
     """Of so short a series that there are no ridges."""
-    forecaster = SimMTMForecaster(strategy="closed-form").fit(pd.Series(SEASON[:9]), fh=[1, 2])
+    forecaster = closed_form().fit(pd.Series(SEASON[:9]), fh=[1, 2])
     assert {member.kind for member in forecaster.forecast_.specs} == {"profile"}
     return forecaster.save(tmp_path / "profiles")
 
@@ -97,7 +101,7 @@ def test_numbers_of_members(profiles, n):
 def test_a_long_window_is_loaded_in_little_time(tmp_path):
     """Its ridge has a matrix of the square of the window, which is made when it is needed."""
     y = pd.Series(np.tile(SEASON, 25))
-    forecaster = SimMTMForecaster(strategy="closed-form", context_length=1_500)
+    forecaster = SimMTMForecaster(strategy="closed-form", context_length=1_500, random_state=0)
     path = forecaster.fit(y, fh=[1, 2]).save(tmp_path / "long")
     start = time.process_time()
     loaded = load(path)
@@ -107,7 +111,7 @@ def test_a_long_window_is_loaded_in_little_time(tmp_path):
 
 def test_points_that_do_not_follow_each_other(tmp_path):
     y = pd.Series(SEASON[:40], pd.date_range("2020", periods=40, freq="D"))
-    path = SimMTMForecaster(strategy="closed-form").fit(y, fh=[1]).save(tmp_path / "days")
+    path = closed_form().fit(y, fh=[1]).save(tmp_path / "days")
     for freq in ("-1D", "0D", "2D", "h"):
         edit(path, lambda c, freq=freq: c["state"]["y"]["times"][0].update(freq=freq))
         with pytest.raises(ArtifactError, match="do not follow each other"):

@@ -273,16 +273,14 @@ def test_a_frozen_transformer_comes_back_without_what_fine_tuning_did(tmp_path):
 
 def test_loading_does_not_wait_for_a_fit_in_another_thread(tmp_path):
     """A service that loads a model while another one is trained."""
-    labels = np.arange(len(X)) % 2
     y = pd.Series(X[0].ravel())
+    forecaster = SimMTMForecaster(transformer=small(), random_state=0)
     paths = [
         small().fit(X).save(tmp_path / "transformer"),
-        SimMTMClassifier(transformer=small()).fit(X, labels).save(tmp_path / "classifier"),
-        SimMTMRegressor(transformer=small()).fit(X, labels).save(tmp_path / "regressor"),
-        SimMTMForecaster(transformer=small()).fit(y, fh=[1]).save(tmp_path / "forecaster"),
-        SimMTMForecaster(transformer=small(), strategy="linear-probe")
-        .fit(y, fh=[1])
-        .save(tmp_path / "probe"),
+        classifier().fit(X, KIND).save(tmp_path / "classifier"),
+        regressor().fit(X, TARGET).save(tmp_path / "regressor"),
+        forecaster.fit(y, fh=[1]).save(tmp_path / "forecaster"),
+        forecaster.set_params(strategy="linear-probe").fit(y, fh=[1]).save(tmp_path / "probe"),
     ]
     begun, loaded = threading.Event(), threading.Event()
 
