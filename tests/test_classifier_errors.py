@@ -166,7 +166,9 @@ def test_ctrl_c_while_a_head_is_solved():
         for key in presses:
             raise key
 
-    transformer = SimMTMTransformer(encoder=ConvEncoder(d_model=4), num_epochs=0).fit(X)
+    transformer = SimMTMTransformer(
+        encoder=ConvEncoder(d_model=4), num_epochs=0, random_state=0
+    ).fit(X)
     transformer.network_.backbone.register_forward_pre_hook(press)
     estimator = SimMTMClassifier(transformer=FrozenEstimator(transformer), random_state=0)
     with pytest.raises(KeyboardInterrupt):

@@ -106,7 +106,7 @@ def test_a_context_longer_than_the_series_is_filled_up_with_missing_values():
 @pytest.mark.parametrize("method", ["fit", "pretrain"])
 def test_patches_longer_than_the_context(method, pretrainings):
     long = small(encoder=PatchEncoder(patch_length=16, d_model=4, n_layers=1, n_heads=1))
-    fitted = clone(long).set_params(num_epochs=0).fit(values(40)[None])
+    fitted = clone(long).set_params(num_epochs=0, random_state=0).fit(values(40)[None])
     before = pretrainings()
     for transformer in (long, FrozenEstimator(fitted)):
         estimator = forecaster(transformer=transformer, context_length=12)
@@ -132,7 +132,9 @@ def test_any_encoder(encoder, strategy):
     estimator = forecaster(transformer=small(encoder=encoder), strategy=strategy)
     error = (estimator.fit(table(66), fh=range(1, 7)).predict() - table()[66:]).abs().mean()
     assert (error < 1.5 * table().std()).all()
-    both = small(encoder=ConvEncoder(d_model=4, n_layers=1)).fit(table().to_numpy().T[None])
+    both = small(encoder=ConvEncoder(d_model=4, n_layers=1), random_state=0).fit(
+        table().to_numpy().T[None]
+    )
     with pytest.raises(ValueError, match=r"X has 1 channel\(s\), .* fitted on 2"):
         forecaster(transformer=FrozenEstimator(both), strategy=strategy).fit(Y, fh=1)
 
