@@ -86,9 +86,11 @@ class Steps:
         return Sampled(WindowDataset(values, self.transformer.max_length), n_rows)
 
     def settings(self, epochs: int = ENDLESS) -> Pretraining:
-        found = self.transformer._pretraining(1, torch.device("cpu"))
-        plan = dataclasses.replace(found.plan, n_epochs=epochs, evaluate_every=1, patience=None)
-        fields = {f.name: getattr(found, f.name) for f in dataclasses.fields(Pretraining)}
+        pretraining = self.transformer._pretraining(1, torch.device("cpu"))
+        plan = dataclasses.replace(
+            pretraining.plan, n_epochs=epochs, evaluate_every=1, patience=None
+        )
+        fields = {f.name: getattr(pretraining, f.name) for f in dataclasses.fields(Pretraining)}
         return LabelledPretraining(**{**fields, "plan": plan, "validation_fraction": 0.0})
 
     def network(self) -> SimMTM:

@@ -66,9 +66,9 @@ def summary(rows: pd.DataFrame, suite: str) -> pd.DataFrame:
 
 def peaks(rows: pd.DataFrame) -> dict[str, float]:
     """The machine's best rate of matrix products and of convolutions, GFLOP in a second."""
-    found = summary(rows, "peak")
-    rate = found["gflop"] / found["fastest"]
-    best = rate.groupby(found["case"].str.split(",").str[0]).max()
+    peaks = summary(rows, "peak")
+    rate = peaks["gflop"] / peaks["fastest"]
+    best = rate.groupby(peaks["case"].str.split(",").str[0]).max()
     return {kind: float(best.get(kind, float("nan"))) for kind in (MATRIX_PRODUCT, CONVOLUTION)}
 
 
@@ -139,8 +139,8 @@ def peak_table(rows: pd.DataFrame) -> pd.DataFrame:
     table = []
     peak = peaks(rows)
     named = steps["case"].map(lambda case: f"step: {NAMES[case]}" if case in NAMES else case)
-    for found, seconds in ((alone, "fastest"), (steps.assign(case=named), "seconds")):
-        for case, rate in zip(found["case"], found["gflop"] / found[seconds], strict=True):
+    for table, seconds in ((alone, "fastest"), (steps.assign(case=named), "seconds")):
+        for case, rate in zip(table["case"], table["gflop"] / table[seconds], strict=True):
             shares = {f"of the best {kind}": share(rate, best) for kind, best in peak.items()}
             table.append({"": case, "GFLOP/s": number(rate, 3), **shares})
     return pd.DataFrame(table).set_index("")

@@ -174,16 +174,16 @@ def embeddings_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Means over sets of every score: the mean over draws of a set counts once."""
     parts = []
     for tasks, label in ((SMALL, "small sets"), (MORE_SMALL, "further sets"), (POOLS, "pools")):
-        found = common_sets(rows, tasks)
-        if found.empty:
+        common = common_sets(rows, tasks)
+        if common.empty:
             continue
         # scores without a head have no number of labels
-        given = found["labels_per_class"].astype(object).fillna("")
-        found = found.assign(labels_per_class=given)
+        given = common["labels_per_class"].astype(object).fillna("")
+        common = common.assign(labels_per_class=given)
         index = ["embedding", "score", "labels_per_class"]
-        sets = found.groupby([*index, "task"], observed=True)["value"].mean()
+        sets = common.groupby([*index, "task"], observed=True)["value"].mean()
         wide = sets.groupby(index, observed=True).mean().unstack("embedding")
-        number = found["task"].nunique()
+        number = common["task"].nunique()
         for score, name in SCORES.items():
             if score in wide.index:
                 part = wide.loc[score].reindex(
@@ -377,7 +377,7 @@ def insert(path: Path, name: str, text: str) -> None:
             return
         raise ValueError(f"{path} has no markers 'begin {name}' and 'end {name}'.")
     block = f"\n{text}\n" if text else ""
-    path.write_text(pattern.sub(lambda found: found[1] + block + found[3], content), "utf-8")
+    path.write_text(pattern.sub(lambda match: match[1] + block + match[3], content), "utf-8")
 
 
 # -- all ------------------------------------------------------------------------------------------

@@ -27,9 +27,9 @@ def hours(n_columns=2, length=400, seed=0):
 
 def test_airline_is_forecast_better_than_by_the_last_year():
     y = load_airline()
-    found = forecaster().fit(y[:132], fh=MONTHS).predict()
+    forecast = forecaster().fit(y[:132], fh=MONTHS).predict()
     last_year = y[120:132].to_numpy()
-    assert np.abs(found - y[132:]).mean() < 0.6 * np.abs(last_year - y[132:]).mean()
+    assert np.abs(forecast - y[132:]).mean() < 0.6 * np.abs(last_year - y[132:]).mean()
 
 
 def test_choices_say_the_weights_by_step():
@@ -64,11 +64,12 @@ def test_intervals_hold_the_values():
     inside = []
     for start in range(500, 888, 24):
         fitted.update(y[:start], update_params=False)
-        found = fitted.predict_interval(coverage=0.8)
+        interval = fitted.predict_interval(coverage=0.8)
         for column in y:
             values = y[column].iloc[start : start + 12]
             inside.append(
-                (values >= found[column, 0.8, "lower"]) & (values <= found[column, 0.8, "upper"])
+                (values >= interval[column, 0.8, "lower"])
+                & (values <= interval[column, 0.8, "upper"])
             )
     assert 0.74 < np.mean(inside) < 0.86
 
@@ -78,9 +79,9 @@ def test_panel_with_unequal_lengths_and_gaps():
     frames = {name: hours(1, length, length) for name, length in lengths.items()}
     frames["a"].iloc[50:80] = np.nan
     y = pd.concat(frames, names=["id", "time"])
-    found = forecaster().fit(y, fh=[1, 2, 24]).predict()
-    assert found.shape == (9, 1)
-    assert np.isfinite(found).all(axis=None)
+    forecast = forecaster().fit(y, fh=[1, 2, 24]).predict()
+    assert forecast.shape == (9, 1)
+    assert np.isfinite(forecast).all(axis=None)
 
 
 def test_update_learns_from_the_new_points():

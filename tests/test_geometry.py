@@ -71,8 +71,8 @@ def test_the_metric_by_hand(n_neighbors):
         pairs = {tuple(sorted((i, j))) for i in range(24) for j in np.argsort(-cosine[i])[:2]}
         N = np.array([balanced[i] - balanced[j] for i, j in pairs])
         expected = shrinking(scatter + 3 * np.trace(scatter) / np.trace(N.T @ N) * N.T @ N)
-    found = fitted(n_neighbors=n_neighbors)(embed(X)).numpy()
-    np.testing.assert_allclose(found, balanced @ expected, atol=1e-6)
+    embedding = fitted(n_neighbors=n_neighbors)(embed(X)).numpy()
+    np.testing.assert_allclose(embedding, balanced @ expected, atol=1e-6)
 
 
 def test_a_linear_map_of_embeddings_is_one_of_features():

@@ -227,5 +227,5 @@ def test_estimators_have_a_hash_that_agrees_with_equality():
 def test_column_transformer_with_pandas_output():
     table = pd.DataFrame(X[:, 0]).add_prefix("t")
     parts = ColumnTransformer([("series", untrained(), slice(0, 18))])
-    found = parts.set_output(transform="pandas").fit_transform(table)
-    np.testing.assert_array_equal(found, untrained().fit_transform(X[:, 0]))
+    embedding = parts.set_output(transform="pandas").fit_transform(table)
+    np.testing.assert_array_equal(embedding, untrained().fit_transform(X[:, 0]))

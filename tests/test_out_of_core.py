@@ -40,13 +40,13 @@ def files_of(folder, values):
 def test_files_give_the_same_bits_as_an_array(tmp_path, encoder, max_length, values):
     expected = small(encoder=encoder, max_length=max_length).fit(values)
     for on_disk in (file_of(tmp_path, values), files_of(tmp_path, values)):
-        found = small(encoder=encoder, max_length=max_length).fit(on_disk)
-        assert digest(found) == digest(expected)
+        mapped = small(encoder=encoder, max_length=max_length).fit(on_disk)
+        assert digest(mapped) == digest(expected)
         for name in ("n_features_in_", "n_channels_", "length_"):
-            assert getattr(found, name) == getattr(expected, name)
-        np.testing.assert_array_equal(found.transform(on_disk), expected.transform(values))
-        np.testing.assert_array_equal(found.reconstruct(on_disk), expected.reconstruct(values))
-        assert found.score(on_disk) == expected.score(values)
+            assert getattr(mapped, name) == getattr(expected, name)
+        np.testing.assert_array_equal(mapped.transform(on_disk), expected.transform(values))
+        np.testing.assert_array_equal(mapped.reconstruct(on_disk), expected.reconstruct(values))
+        assert mapped.score(on_disk) == expected.score(values)
 
 
 @pytest.mark.parametrize("dtype", ["f4", ">f4", "f2", "i2"])
@@ -54,9 +54,9 @@ def test_files_of_other_dtypes_give_the_same_bits(tmp_path, dtype):
     values = np.round(10 * X).astype(dtype)
     expected = small().fit(values)
     for on_disk in (file_of(tmp_path, values), files_of(tmp_path, values)):
-        found = small().fit(on_disk)
-        assert digest(found) == digest(expected)
-        embedding = found.transform(on_disk)
+        mapped = small().fit(on_disk)
+        assert digest(mapped) == digest(expected)
+        embedding = mapped.transform(on_disk)
         assert embedding.dtype == (np.float32 if "f4" in dtype else np.float64)
         np.testing.assert_array_equal(embedding, expected.transform(values))
 
@@ -107,8 +107,8 @@ def test_checkpoints_tell_files_apart(tmp_path):
 def test_a_list_of_single_series_is_still_one(tmp_path):
     """Two dimensions are one series, on disk too."""
     expected = small().fit(list(X))
-    found = small().fit([file_of(tmp_path, X)[i] for i in range(16)])
-    assert digest(found) == digest(expected)
+    mapped = small().fit([file_of(tmp_path, X)[i] for i in range(16)])
+    assert digest(mapped) == digest(expected)
     with pytest.raises(ValueError, match=r"series 1 has 3 dimensions.*nothing but arrays"):
         small().fit([X[0], X])
 
@@ -117,8 +117,8 @@ def test_a_classifier_loads_the_files(tmp_path):
     y = np.arange(16) % 2
     expected = SimMTMClassifier(transformer=small(), random_state=0).fit(X, y)
     files = files_of(tmp_path, X)
-    found = SimMTMClassifier(transformer=small(), random_state=0).fit(files, y)
-    np.testing.assert_array_equal(found.predict_proba(files), expected.predict_proba(X))
+    mapped = SimMTMClassifier(transformer=small(), random_state=0).fit(files, y)
+    np.testing.assert_array_equal(mapped.predict_proba(files), expected.predict_proba(X))
 
 
 LIMITED = """

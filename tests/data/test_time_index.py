@@ -89,8 +89,8 @@ def test_rows_in_order_need_no_order():
 
 
 def test_codes_say_which_time_a_row_has():
-    found = places(pd.Index([7, 9, 8]), np.array([0, 0, 0]), np.array([1, 0, 2]))
-    assert found.order.tolist() == [1, 2, 0]
+    placed = places(pd.Index([7, 9, 8]), np.array([0, 0, 0]), np.array([1, 0, 2]))
+    assert placed.order.tolist() == [1, 2, 0]
     with pytest.raises(ValueError, match="row 1 of X has no time point"):
         places(pd.Index([7, 9]), np.array([0, 0]), np.array([1, -1]))
 

@@ -52,11 +52,11 @@ def test_instances_are_the_series_of_a_container():
 
 def test_instances_of_a_hierarchy():
     y = _make_hierarchical((2, 3), min_timepoints=5, max_timepoints=9, random_state=0)
-    found = History.of(y).instances
-    assert len(found) == 6
-    for one in found:
-        np.testing.assert_array_equal(one.values, y.loc[one.name].to_numpy().T)
-        assert one.time() == y.loc[one.name].index[-1]
+    instances = History.of(y).instances
+    assert len(instances) == 6
+    for instance in instances:
+        np.testing.assert_array_equal(instance.values, y.loc[instance.name].to_numpy().T)
+        assert instance.time() == y.loc[instance.name].index[-1]
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,8 @@ def test_encoder_counts_beside_the_members():
     made.encoder = forecast_model()
     made.encoder_share = torch.tensor([0.0, 0.5, 1.0, 0.2], dtype=torch.float64)
     other = made.encoder.predict(values[:, -CONTEXT:], series)
-    found = made.predict(values, series)
-    torch.testing.assert_close(found, torch.lerp(mean, other, made.encoder_share))
+    forecast = made.predict(values, series)
+    torch.testing.assert_close(forecast, torch.lerp(mean, other, made.encoder_share))
 
 
 def test_weights_by_step():

@@ -89,20 +89,20 @@ def test_own_ridge_takes_the_map_of_the_series():
     own = fill(ridge_of(8, 8, 1, n_maps=2, anchored=True))
     series = torch.tensor([0, 1, 1, 0, 1])
     values = contexts()
-    found = own(context(values, series))
+    forecast = own(context(values, series))
     for number in (0, 1):
         single = ridge_of(8, 8, 1, n_maps=1, anchored=True)
         single.coef = own.coef[[number]]
         rows = series == number
-        torch.testing.assert_close(found[rows], single(context(values[rows])))
+        torch.testing.assert_close(forecast[rows], single(context(values[rows])))
 
 
 def test_profile_is_the_mean_of_the_phase():
     values = contexts(length=13)
-    found = SeasonalProfile(4, 3, 6, 0.0)(context(values)).numpy()
-    for row, forecast in zip(values.numpy(), found, strict=True):
+    forecast = SeasonalProfile(4, 3, 6, 0.0)(context(values)).numpy()
+    for row, ahead in zip(values.numpy(), forecast, strict=True):
         expected = [np.mean([row[13 - 4 * k + h % 4] for k in (1, 2, 3)]) for h in range(6)]
-        np.testing.assert_allclose(forecast, expected)
+        np.testing.assert_allclose(ahead, expected)
 
 
 def test_profile_moves_to_the_level_of_the_last_period():
@@ -117,15 +117,15 @@ def test_profile_moves_to_the_level_of_the_last_period():
 def test_profile_counts_observed_periods_alone():
     values = contexts(length=12)
     values[:, :5] = NAN
-    found = SeasonalProfile(4, 3, 4, 0.0)(context(values))
-    torch.testing.assert_close(found, values[:, -4:])
+    forecast = SeasonalProfile(4, 3, 4, 0.0)(context(values))
+    torch.testing.assert_close(forecast, values[:, -4:])
 
 
 def test_profile_without_a_period_is_the_last_value():
     values = contexts(length=8)
     values[:, :6] = NAN
-    found = SeasonalProfile(4, 2, 3, 0.5)(context(values))
-    torch.testing.assert_close(found, values[:, -1:].expand(-1, 3))
+    forecast = SeasonalProfile(4, 2, 3, 0.5)(context(values))
+    torch.testing.assert_close(forecast, values[:, -1:].expand(-1, 3))
 
 
 def test_profile_of_single_points_is_their_mean():

@@ -48,13 +48,13 @@ def test_large_offsets_cost_no_digits():
 def test_metric_by_hand(strength):
     metric = ViewMetric(6).fit(DIFFERENCES, strength)
     scatter = (DIFFERENCES.T @ DIFFERENCES / 20).numpy()
-    found = metric(torch.eye(6, dtype=torch.float64)).numpy()
-    np.testing.assert_allclose(found, found.T, atol=1e-12)
+    matrix = metric(torch.eye(6, dtype=torch.float64)).numpy()
+    np.testing.assert_allclose(matrix, matrix.T, atol=1e-12)
     # (I + W / λ)^(-1/2) for some λ, and the λ that was asked for
-    inverse = np.linalg.inv(found @ found) - np.eye(6)
+    inverse = np.linalg.inv(matrix @ matrix) - np.eye(6)
     ratio = scatter.ravel() @ inverse.ravel() / (scatter.ravel() @ scatter.ravel())
     np.testing.assert_allclose(inverse, ratio * scatter, atol=1e-8)
-    assert np.trace(found @ scatter @ found) / np.trace(scatter) == pytest.approx(1 - strength)
+    assert np.trace(matrix @ scatter @ matrix) / np.trace(scatter) == pytest.approx(1 - strength)
 
 
 def test_more_features_than_differences():

@@ -23,14 +23,14 @@ def slow(values, lengths, width=WIDTH):
 
 def test_sums_over_windows():
     values, lengths = series()
-    found = window_moments(values, lengths, WIDTH, pooled=False)
-    torch.testing.assert_close(found, slow(values, lengths))
+    moments = window_moments(values, lengths, WIDTH, pooled=False)
+    torch.testing.assert_close(moments, slow(values, lengths))
 
 
 def test_pooled_over_series():
     values, lengths = series()
-    found = window_moments(values, lengths, WIDTH, pooled=True)
-    torch.testing.assert_close(found, slow(values, lengths).sum(0, keepdim=True))
+    moments = window_moments(values, lengths, WIDTH, pooled=True)
+    torch.testing.assert_close(moments, slow(values, lengths).sum(0, keepdim=True))
 
 
 def test_what_lies_behind_the_end_is_ignored():
@@ -47,12 +47,12 @@ def test_what_lies_behind_the_end_is_ignored():
 @pytest.mark.parametrize("width", [1, 20])
 def test_widths_from_a_point_to_the_whole_series(width):
     values, lengths = series((20, 20))
-    found = window_moments(values, lengths, width, pooled=False)
-    torch.testing.assert_close(found, slow(values, lengths, width))
+    moments = window_moments(values, lengths, width, pooled=False)
+    torch.testing.assert_close(moments, slow(values, lengths, width))
 
 
 def test_long_series_stay_accurate():
     values, lengths = series((20_000,))
     windows = values[0].unfold(0, WIDTH, 1)
-    found = window_moments(values, lengths, WIDTH, pooled=True)[0]
-    torch.testing.assert_close(found, windows.T @ windows, rtol=1e-10, atol=1e-7)
+    moments = window_moments(values, lengths, WIDTH, pooled=True)[0]
+    torch.testing.assert_close(moments, windows.T @ windows, rtol=1e-10, atol=1e-7)

@@ -37,13 +37,13 @@ def test_losses_and_gradients(networks, dtype, tolerance):
     observed = torch.ones_like(values, dtype=torch.bool)
     views = masked_views(observed, N_MASKS, geometric_mask, 0.5, 3.0, generator)
 
-    found = ours.losses(values, observed, None, views)
+    losses = ours.losses(values, observed, None, views)
     expected = theirs.losses(values[:, 0], views[:, 0])
-    assert found.keys() == expected.keys()
+    assert losses.keys() == expected.keys()
     for name in expected:
-        torch.testing.assert_close(found[name], expected[name], rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(losses[name], expected[name], rtol=tolerance, atol=tolerance)
 
-    found["total"].backward()
+    losses["total"].backward()
     expected["total"].backward()
     gradients = {name: weight.grad for name, weight in ours.named_parameters()}
     for name, weight in theirs.named_parameters():

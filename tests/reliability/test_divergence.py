@@ -141,8 +141,8 @@ def test_the_best_finite_weights_are_kept_and_a_warning_says_so(make, fraction):
     estimator, results, name = make(fraction)
     estimator.set_callbacks(BreakAt(name, 2))
     with pytest.warns(ConvergenceWarning, match=r"step \d+ of \d+ .*loss nan.*learning rate"):
-        found = results()
-    assert np.isfinite(found).all()
+        embedding = results()
+    assert np.isfinite(embedding).all()
     history = estimator.history_
     assert len(history) == 2  # what was good
     assert np.isfinite([value for record in history for value in record.values()]).all()
@@ -181,9 +181,9 @@ def test_what_is_left_after_divergence_is_saved_and_loaded(tmp_path):
     estimator, results, name = pretrained(0.25)
     estimator.set_callbacks(BreakAt(name, 2))
     with pytest.warns(ConvergenceWarning, match="diverged"):
-        found = results()
+        embedding = results()
     loaded = load(estimator.save(tmp_path / "model"), encoder=Fragile(CONV))
-    np.testing.assert_array_equal(loaded.transform(X), found)
+    np.testing.assert_array_equal(loaded.transform(X), embedding)
 
 
 def test_a_diverged_run_is_not_kept_in_the_cache(tmp_path):

@@ -42,8 +42,8 @@ def checkpoint(file):
 
 def loaded(file):
     """Which state is found."""
-    found = Checkpoint(file).load(LIKE, CPU)
-    return found and found["history"][0]["epoch"]
+    state = Checkpoint(file).load(LIKE, CPU)
+    return state and state["history"][0]["epoch"]
 
 
 def files(file):
@@ -55,9 +55,9 @@ def files(file):
 
 def test_what_is_packed_is_unpacked():
     given = {"x": torch.arange(3), "history": [{"loss": 0.1}], "none": None, "text": "a"}
-    found = unpacked(packed(given), CPU)
-    assert torch.equal(found.pop("x"), given.pop("x"))
-    assert found == given
+    restored = unpacked(packed(given), CPU)
+    assert torch.equal(restored.pop("x"), given.pop("x"))
+    assert restored == given
 
 
 def test_every_flipped_bit_is_noticed():

@@ -145,10 +145,10 @@ def test_lines_say_what_happens(make, capsys):
         ("pre-training", estimator.transformer_.history_),
         ("fine-tuning", estimator.history_),
     ):
-        found = [line for line in lines if re.fullmatch(pattern.format(part), line)]
-        assert len(found) == len(history) > 0
+        matching = [line for line in lines if re.fullmatch(pattern.format(part), line)]
+        assert len(matching) == len(history) > 0
         assert all(
-            ("held-out error" in line) == ("valid_criterion" in history[0]) for line in found
+            ("held-out error" in line) == ("valid_criterion" in history[0]) for line in matching
         )
     assert any("fitting" in line for line in lines)
     assert estimator.transformer_.verbose == 0  # as it was given
@@ -211,8 +211,8 @@ def test_other_labels_are_another_fine_tuning(tmp_path):
     fit(classifier(checkpoint_dir=tmp_path).set_callbacks(stop))
     y = np.arange(len(X)) // 2 % 2
     expected = clone(classifier()).fit(X, y)
-    found = classifier(checkpoint_dir=tmp_path).fit(X, y)
-    np.testing.assert_array_equal(predicted(found), predicted(expected))
+    resumed = classifier(checkpoint_dir=tmp_path).fit(X, y)
+    np.testing.assert_array_equal(predicted(resumed), predicted(expected))
 
 
 def test_a_checkpoint_of_fine_tuning_is_a_state_of_it(tmp_path):
