@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from sklearn.base import BaseEstimator
 
 from .embedding import Pooling
 from .encoders import ConvEncoder
+from .interop import SktimeSklearnBridge
 from .nn.contracts import Encoder, Objective, takes_channels_apart
 from .nn.masking import mask_function
 from .objectives import SimMTMObjective
@@ -23,7 +23,7 @@ from .training.settings import (
 )
 
 
-class TransformerSettings(BaseEstimator):
+class TransformerSettings(SktimeSklearnBridge):
     """Base of `SimMTMTransformer`: what depends on its parameters alone."""
 
     def _check_settings(self) -> None:

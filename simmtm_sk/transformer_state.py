@@ -12,7 +12,6 @@ from torch import Tensor
 from .embedding import BLOCKS, Embedding
 from .fitted_transformer import FittedTransformer
 from .geometry import Geometry
-from .interop import SktimeSklearnBridge
 from .nn.contracts import Layered
 from .nn.model import SimMTM
 from .nn.neighborhood import Neighborhood
@@ -22,7 +21,7 @@ from .training.isolation import modules_of_our_own
 _NUMBERS = ("n_features_in_", "n_channels_", "length_", "_built_length", "n_epochs_", "history_")
 
 
-class StoredTransformer(SktimeSklearnBridge, FittedTransformer, SafeArtifactMixin):
+class StoredTransformer(FittedTransformer, SafeArtifactMixin):
     """First base of `SimMTMTransformer`: its fitted state, saved and restored.
 
     See `simmtm_sk.persistence.SafeArtifactMixin`; whoever wrote an artifact is not trusted.

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from simmtm_sk import ConvEncoder, PatchEncoder, SimMTMClassifier, transformer
+from simmtm_sk import ConvEncoder, PatchEncoder, SimMTMClassifier, fitted_transformer
 from simmtm_sk.data import MappedPanel
 from tests.small import CONV, StopAtOnce, X, digest, small
 
@@ -66,12 +66,12 @@ def test_files_of_other_dtypes_give_the_same_bits(tmp_path, dtype):
 def test_what_is_gathered_from_are_the_files(tmp_path, form, encoder, monkeypatch):
     seen = []
 
-    class Spy(transformer.WindowDataset):
+    class Spy(fitted_transformer.WindowDataset):
         def __init__(self, values, *args, **kwargs):
             seen.append(values)
             super().__init__(values, *args, **kwargs)
 
-    monkeypatch.setattr(transformer, "WindowDataset", Spy)
+    monkeypatch.setattr(fitted_transformer, "WindowDataset", Spy)
     if form == "files":
         given = files = files_of(tmp_path, X)
     else:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .model import SimMTM
-from .normalization import NormalizedRows, normalized_with_statistics
+from .normalization import NormalizedRows, normalized_with_statistics, visible_statistics
 
 NORMALIZATIONS = ("last", "mean", "standard")
 _MOST_TOKENS = 24  # neighbouring tokens are averaged where there are more
