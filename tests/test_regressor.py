@@ -249,7 +249,7 @@ def test_a_transformer_that_cannot_work(pretrainings):
         regressor(transformer=FrozenEstimator(small())).fit(X, y)
     with pytest.raises(TypeError, match=r"must hold a SimMTMTransformer; .* a StandardScaler"):
         regressor(transformer=FrozenEstimator(StandardScaler().fit(X[:, 0]))).fit(X, y)
-    frozen = FrozenEstimator(small(num_epochs=0).fit(X))
+    frozen = FrozenEstimator(small(num_epochs=0, random_state=0).fit(X))
     with pytest.raises(ValueError, match=r"X has 1 channel\(s\), .* was fitted on 2"):
         regressor(transformer=frozen).fit(X[:, :1], y)
     assert pretrainings() == 0
