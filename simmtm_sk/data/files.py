@@ -37,16 +37,18 @@ class _Row:
         if text in ("", "?"):
             return np.nan
         try:
-            return float(text)
+            return float(text.replace("_", "no digit"))  # Python reads 1_000
         except ValueError as error:
             raise self.error(f"{text[:40]!r} is no number.") from error
 
     def channel(self, text: str, separator: str = ",") -> Series:
         values = text.split(separator)
         try:
-            return np.array(values, np.float64)
+            if "_" not in text:
+                return np.array(values, np.float64)
         except ValueError:  # blank, or no number
-            return np.array([self.number_of(value) for value in values])
+            pass
+        return np.array([self.number_of(value) for value in values])
 
     def series(self, channels: list[Series]) -> Series:
         lengths = sorted({len(channel) for channel in channels})
@@ -191,12 +193,13 @@ def _stamps(row: _Row, stamps: list[str]) -> NDArray[Any]:
 def _read_arff(path: Path, lines: Lines) -> Labelled:
     """Read one series per row, the label last; several channels stand in quotes, as lines."""
     header, rows = _divided(path, lines, "%")
-    kind = ""
+    kind, n_attributes = "", 0
+    is_relational = any(re.search(r"(?i)\srelational\s*$", line) for _, line in header)
     for number, line in header:
         if re.match(r"(?i)@attribute\s+\S+\s+(date|string)", line):
             raise ValueError(f"{path}, line {number}: dates and text are no values of series.")
         if re.match(r"(?i)@attribute\s", line):
-            kind = line
+            kind, n_attributes = line, n_attributes + 1
     classes = re.search(r"\{(.*)\}\s*$", kind)
     names = [] if classes is None else [_unquoted(name) for name in classes[1].split(",")]
     series: list[Series] = []
@@ -210,6 +213,8 @@ def _read_arff(path: Path, lines: Lines) -> Labelled:
         channels = re.split(r"\\n|\n", _unquoted(values))
         series.append(row.series([row.channel(channel) for channel in channels]))
         label = _unquoted(label)
+        if not is_relational and series[-1].shape != (1, n_attributes - 1):
+            raise row.error(f"{values.count(',') + 2} values for {n_attributes} attributes.")
         if len(series[-1]) != len(series[0]):
             raise row.error(f"{len(channels)} channels, but {len(series[0])} in the first series.")
         if names and label not in names:
