@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import ArrayLike, NDArray
 from sktime.forecasting.base import ForecastingHorizon
 
@@ -15,6 +16,7 @@ from .data.forecast_windows import ForecastWindows, Index, observed_length
 from .forecaster_state import StoredForecaster
 from .interop.history import History, matched_columns
 from .interop.horizon import Steps, horizon_steps
+from .nn.combination import Combination
 from .training.rollout import Rollout, roll_out
 from .transformer_user import Values
 
@@ -32,6 +34,23 @@ class PredictingForecaster(StoredForecaster):
         last = np.array([column[observed_length(column) - 1] for column in columns])
         series = np.arange(len(columns))
         return roll_out(self.forecast_, windows, series, windows.lengths, self._series_std, last)
+
+    def _members_ahead(self, number: int) -> dict[str, Any]:
+        """Return what a `ForecastDisplay` draws for the series of that number."""
+        columns = self._without_effects()
+        if not 0 <= number < len(columns):
+            raise ValueError(f"series must be from 0 to {len(columns) - 1}, got {number}.")
+        seen = columns[number][: observed_length(columns[number])]
+        forecast, model = self._forecast_from_end().values[number], self.forecast_
+        drawn: dict[str, Any] = {"recent": seen, "forecast": forecast, "members": {}, "weights": {}}
+        if isinstance(model, Combination):
+            windows = ForecastWindows([seen], model.context_length, self.horizon_)
+            context = windows.contexts(np.zeros(1, np.intp), windows.lengths)
+            with torch.inference_mode():
+                members = model.members_ahead(context, torch.tensor([number]))
+            drawn["members"] = {name: ahead[0].numpy() for name, ahead in members.items()}
+            drawn["weights"] = {n: w.numpy() for n, w in model.weights_by_name().items()}
+        return drawn
 
     def _effects(self, X: Any, steps: Steps) -> NDArray[np.float64] | float:
         """Return what exogenous data will do, (n_instances, n_steps, n_columns)."""

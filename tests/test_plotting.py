@@ -9,9 +9,14 @@ import pytest
 import torch
 from sklearn.exceptions import NotFittedError
 
-from simmtm_sk import ConvEncoder, PatchEncoder, SimMTMTransformer
+from simmtm_sk import ConvEncoder, PatchEncoder, SimMTMForecaster, SimMTMTransformer
 from simmtm_sk.datasets import load_dataset
-from simmtm_sk.plotting import EmbeddingDisplay, LossDisplay, ReconstructionDisplay
+from simmtm_sk.plotting import (
+    EmbeddingDisplay,
+    ForecastDisplay,
+    LossDisplay,
+    ReconstructionDisplay,
+)
 
 pytest.importorskip("matplotlib", reason="matplotlib (extra plot) is not installed").use("agg")
 pyplot = pytest.importorskip("matplotlib.pyplot")
@@ -289,3 +294,41 @@ def test_the_package_imports_without_matplotlib():
         "import simmtm_sk.plotting; assert simmtm_sk.plotting.LossDisplay"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# -- forecasts ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def forecaster():
+    draw = np.random.default_rng(0)
+    season = np.sin(np.arange(160) * np.pi / 6)[:, None]
+    y = pd.DataFrame(season * [1, 5] + 0.3 * draw.normal(size=(160, 2)) + [0, 40])
+    return SimMTMForecaster(strategy="closed-form").fit(y, fh=range(1, 13))
+
+
+def test_the_forecast_is_the_weighted_mean_of_the_members_drawn(forecaster):
+    for series in (0, 1):
+        display = ForecastDisplay.from_estimator(forecaster, series=series)
+        lines = display.lines_
+        np.testing.assert_allclose(lines["forecast"].get_ydata(), forecaster.predict()[series])
+        mean = sum(display.weights[name] * display.members[name] for name in display.members)
+        np.testing.assert_allclose(mean, lines["forecast"].get_ydata())
+        assert lines["series"].get_xdata()[-1] == 0
+        for name in lines.keys() - {"series", "forecast"}:
+            np.testing.assert_array_equal(lines[name].get_ydata(), display.members[name])
+
+
+def test_members_that_count_more_are_stronger_and_those_without_weight_not_drawn():
+    weights = {"a": [0.8, 0.6], "b": [0.2, 0.4], "c": [0.0, 0.0]}
+    members = {name: [1.0, 2.0] for name in weights}
+    display = ForecastDisplay(
+        recent=[0.0], forecast=[1.0, 2.0], members=members, weights=weights
+    ).plot()
+    assert list(display.lines_) == ["series", "forecast", "a", "b"]
+    assert display.lines_["a"].get_alpha() > display.lines_["b"].get_alpha()
+
+
+def test_which_series_there_are_is_said(forecaster):
+    with pytest.raises(ValueError, match="series must be from 0 to 1, got 2"):
+        ForecastDisplay.from_estimator(forecaster, series=2)

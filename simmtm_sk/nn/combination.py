@@ -74,12 +74,15 @@ class Combination(nn.Module):
         self.register_buffer("encoder_share", torch.zeros(horizon, dtype=torch.float64))
         self.encoder = encoder
 
+    @property
+    def period(self) -> int:
+        """The shortest period of a season, 0 without one."""
+        return min((spec.period for spec in self.specs if spec.period > 1), default=0)
+
     def weights_by_step(self) -> dict[str, dict[str, float]]:
         """Return the weight of every forecast, by the steps that share it."""
-        names = [member.name for member in self.specs]
-        weights = self.weights * (1 - self.encoder_share)
-        if self.encoder is not None:
-            names, weights = [*names, "encoder"], torch.cat([weights, self.encoder_share[None]])
+        by_name = self.weights_by_name()
+        names, weights = list(by_name), torch.stack([*by_name.values()])
         changes = (weights[:, 1:] != weights[:, :-1]).any(0).nonzero()[:, 0] + 1
         described: dict[str, dict[str, float]] = {}
         for start, end in itertools.pairwise([0, *changes.tolist(), self.horizon]):
@@ -115,23 +118,44 @@ class Combination(nn.Module):
         other = self.encoder.predict(values[:, recent] - moved[:, recent], series)
         return torch.lerp(forecast, other + moved[:, -1:], self.encoder_share)
 
+    def members_ahead(self, values: Tensor, series: Tensor) -> dict[str, Tensor]:
+        """Return what every member and the encoder say, by name, in the unit of the values.
+
+        ``values`` (n, context_length) -> forecasts (n, horizon).
+        """
+        center, unit = self.center[series, None], self.scale[series, None]
+        made = center + unit * self.forecasts(values, series)
+        by_name = {spec.name: forecast for spec, forecast in zip(self.specs, made, strict=True)}
+        if self.encoder is not None:
+            moved = self._context(values, series)[1] * unit
+            recent = (values - moved)[:, -self.encoder.context_length :]
+            by_name["encoder"] = self.encoder.predict(recent, series) + moved[:, -1:]
+        return by_name
+
+    def weights_by_name(self) -> dict[str, Tensor]:
+        """Return the weight of every forecast by step, each (horizon,)."""
+        of_members = self.weights * (1 - self.encoder_share)
+        by_name = {spec.name: w for spec, w in zip(self.specs, of_members, strict=True)}
+        return by_name if self.encoder is None else {**by_name, "encoder": self.encoder_share}
+
     def context_std(self, values: Tensor, series: Tensor) -> Tensor:
         """Return standard deviations of contexts, (n, context_length) -> (n, 1).
 
-        Of the last `look_back` points without level shifts, behind which forecasts are as certain
-        as before.
+        Of the last `look_back` points without a level shift. Behind one, the mean squared change
+        from one period to the next is added to their variance: so uncertain is its size.
         """
         shift = self._context(values, series)[1] * self.scale[series, None]
         recent = (values - shift)[:, -self.look_back :]
-        return visible_statistics(recent, ~recent.isnan())[1]
+        std = visible_statistics(recent, ~recent.isnan())[1]
+        lag = max(self.period, 1)
+        change = (recent[:, lag:] - recent[:, :-lag]).square().nanmean(1, keepdim=True)
+        doubt = torch.where(shift[:, -1:] != 0, change.nan_to_num(0.0), 0.0)
+        return (std.square() + doubt).sqrt()
 
     def _context(self, values: Tensor, series: Tensor) -> tuple[Context, Tensor]:
         """Return contexts in units of the series without level shifts, and these."""
         standard = (values - self.center[series, None]) / self.scale[series, None]
         context = context_of(standard, series)
-        periods = [member.period for member in self.specs if member.period > 1]
-        period = min(periods, default=0)
-        shift = level_shift(
-            context.values, self.usual_jump[series], period or self.look_back, period
-        )
+        n_recent = self.period or self.look_back
+        shift = level_shift(context.values, self.usual_jump[series], n_recent, self.period)
         return replace(context, values=context.values - shift), shift

@@ -1,11 +1,12 @@
-"""Pictures of a fitted transformer, as displays in the manner of scikit-learn.
+"""Pictures of a fitted transformer or forecaster, as displays in the manner of scikit-learn.
 
 ``SomeDisplay.from_estimator(...)`` computes and draws; the display keeps the numbers, so that
 ``plot`` can draw them again elsewhere. matplotlib comes with the extra ``simmtm_sk[plot]``.
 """
 
 from .embedding import EmbeddingDisplay
+from .forecast import ForecastDisplay
 from .losses import LossDisplay
 from .reconstruction import ReconstructionDisplay
 
-__all__ = ["EmbeddingDisplay", "LossDisplay", "ReconstructionDisplay"]
+__all__ = ["EmbeddingDisplay", "ForecastDisplay", "LossDisplay", "ReconstructionDisplay"]
