@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -76,10 +78,14 @@ def pooled(points: Tensor, tokens: Tensor | None, statistic: str) -> Tensor:
                 return points.amax(1)
             case "min":
                 return points.amin(1)
-            case "std":
-                return points.std(1, correction=0)
+            case "std":  # many times as fast as `points.std(1)`
+                centred = points - points.mean(1, keepdim=True)
+                length: Tensor = torch.linalg.vector_norm(centred, dim=1)
+                return length / math.sqrt(points.shape[1])
             case _:
-                return (points > 0).to(points.dtype).mean(1)
+                above = torch.empty_like(points.detach())  # 0 and 1, without a pass more
+                torch.gt(points.detach(), 0, out=above)
+                return above.mean(1)
     inside = tokens[..., None]
     count = inside.sum(1).clamp(min=1).to(points.dtype)
     mean = points.masked_fill(~inside, 0).sum(1) / count

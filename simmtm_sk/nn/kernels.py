@@ -117,11 +117,13 @@ def won(values: Tensor, weight: Tensor, dilation: int, inside: Tensor) -> tuple[
         response = response.reshape(*most.shape, -1)
         largest = response.amax(1).clamp_(min=_NUDGE)
         smallest = response.amin(1).clamp_(max=-_NUDGE)
-        is_counted = inside[:, None]
+        outside = inside[:, None] == 0  # where no response reaches the limit
+        limit = largest.masked_fill(outside, torch.inf)
+        smallest = smallest.masked_fill_(outside, -torch.inf)
         wins = torch.empty_like(largest)  # 0 and 1, without memory for every kernel
         for kernel in range(GROUP):
-            torch.ge(response[:, kernel], largest, out=wins)
-            most[:, kernel] = (wins.mul_(largest) * is_counted).sum(-1)
+            torch.ge(response[:, kernel], limit, out=wins)
+            most[:, kernel] = wins.mul_(largest).sum(-1)
             torch.le(response[:, kernel], smallest, out=wins)
-            least[:, kernel] = wins.mul_(is_counted).sum(-1)
+            least[:, kernel] = wins.sum(-1)
     return most, least

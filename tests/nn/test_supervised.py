@@ -130,7 +130,7 @@ def test_dropout_leaves_out_features_in_training_only():
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_labels_reach_the_encoder_and_not_the_heads_of_pretraining(encoder):
     transformer = fitted(encoder)
-    n_features = transformer.transform(X).shape[1]
+    n_features = features_of(transformer, X).joined().shape[1]
     model = supervised(transformer, torch.zeros(n_features), torch.ones(n_features))
     model.zero_grad()
     model(*batch_of(transformer, X)).square().sum().backward()
