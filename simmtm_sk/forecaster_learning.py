@@ -68,6 +68,7 @@ class LearningForecaster(StoredForecaster):
         if covariates is None:
             self.__dict__.pop("covariate_coef_", None)
             return seen.series
+        covariates.announce_blank()
         centered = [covariates.centered(i, table) for i, table in enumerate(covariates.values)]
         of_series = [table for table in centered for _ in seen.columns]
         self.covariate_coef_ = covariate_coefs(seen.series, of_series)

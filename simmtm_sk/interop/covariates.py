@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,6 +59,17 @@ class Covariates:
             aligned[:, places[kept]] = table[:, kept]
             values.append(aligned)
         return cls(X.columns, values)
+
+    def announce_blank(self) -> None:
+        """Warn of columns without a value at any time point of y, which have no effect."""
+        known = np.logical_or.reduce([(~np.isnan(table)).any(1) for table in self.values])
+        if not known.all():
+            blank = list(self.columns[~known])
+            warnings.warn(
+                f"the columns {blank} of X have no value at any time point of y; they are ignored.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def extended(
         self, X: pd.DataFrame, before: History, history: History, is_array: bool

@@ -90,6 +90,14 @@ def test_effects():
     np.testing.assert_array_equal(nothing, np.zeros((1, 3, 2)))
 
 
+def test_columns_without_a_value_are_announced():
+    X, history = frame(MONTHS), History.of(frame(MONTHS[:20]))
+    Covariates.of(X, history, False).announce_blank()
+    X.iloc[:20, 1] = np.nan  # what comes later says nothing of an effect
+    with pytest.warns(UserWarning, match=r"the columns \['c1'\] of X have no value"):
+        Covariates.of(X, history, False).announce_blank()
+
+
 def test_what_are_no_exogenous_data():
     history = History.of(frame(INDICES["days"]))
     with pytest.raises(ValueError, match="X contains infinity"):
