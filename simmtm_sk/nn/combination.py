@@ -148,9 +148,10 @@ class Combination(nn.Module):
         recent = (values - shift)[:, -self.look_back :]
         std = visible_statistics(recent, ~recent.isnan())[1]
         lag = max(self.period, 1)
-        change = (recent[:, lag:] - recent[:, :-lag]).square().nanmean(1, keepdim=True)
-        doubt = torch.where(shift[:, -1:] != 0, change.nan_to_num(0.0), 0.0)
-        return (std.square() + doubt).sqrt()
+        unit = self.scale[series, None]  # squares of very large or small values are no numbers
+        change = ((recent[:, lag:] - recent[:, :-lag]) / unit).square().nanmean(1, keepdim=True)
+        doubt = torch.where(shift[:, -1:] != 0, change.nan_to_num(0.0).sqrt() * unit, 0.0)
+        return torch.hypot(std, doubt)
 
     def _context(self, values: Tensor, series: Tensor) -> tuple[Context, Tensor]:
         """Return contexts in units of the series without level shifts, and these."""
