@@ -114,11 +114,12 @@ def test_from_scratch_is_fine_tuning_without_pretraining(pretrainings):
 
 
 def test_fine_tuning_starts_at_the_probe_or_at_the_mean(fitted):
-    """Whatever the units of the target."""
+    """Whatever the units of the target; coordinates on the graph of neighbours are left out."""
+    plain = small(neighborhood_weight=0.0)
     for unit, center in ((1.0, 0.0), (1e3, -5e4)):
         target = unit * y + center
         probe, other, without_opinion = (
-            regressor(strategy=strategy, lr=1e-9).fit(X, target).predict(X_NEW)
+            regressor(transformer=plain, strategy=strategy, lr=1e-9).fit(X, target).predict(X_NEW)
             for strategy in ("linear-probe", "probe-then-fine-tune", "fine-tune")
         )
         np.testing.assert_allclose(other, probe, atol=1e-3 * unit)

@@ -48,8 +48,8 @@ class OwnEncoder:
 
 
 def test_an_encoder_of_the_users_own():
-    encoder = OwnEncoder()
-    estimator = small(encoder=encoder, pooling=("mean",)).fit(X)
+    encoder, plain = OwnEncoder(), {"pooling": ("mean",), "neighborhood_weight": 0.0}
+    estimator = small(encoder=encoder, **plain).fit(X)
     assert encoder.built == (2, 20)
     assert estimator.transform(X_NEW).shape == (7, 5)
     untrained = small(encoder=encoder, num_epochs=0).fit(X).network_.backbone.linear.weight
@@ -60,7 +60,7 @@ def test_an_encoder_of_the_users_own():
     # with gaps and padding too the network is called as documented
     gaps = np.where(np.random.default_rng(0).random(X.shape) < 0.2, np.nan, X)
     series = [x[:, : 20 - i] for i, x in enumerate(gaps)]
-    assert small(encoder=encoder, pooling=("mean",)).fit(series).transform(series).shape == (16, 5)
+    assert small(encoder=encoder, **plain).fit(series).transform(series).shape == (16, 5)
 
 
 def half_mask(n_rows, length, mask_ratio, mask_length, generator):

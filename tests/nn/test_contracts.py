@@ -57,7 +57,8 @@ def test_what_an_encoder_says_of_itself(encoder, apart, shortest):
 
 
 def transformer(encoder):
-    return SimMTMTransformer(encoder=encoder, num_epochs=1, pooling=("max",), random_state=0)
+    plain = {"pooling": ("max",), "neighborhood_weight": 0.0}
+    return SimMTMTransformer(encoder=encoder, num_epochs=1, random_state=0, **plain)
 
 
 def test_own_patches_are_an_encoder_like_any_other():
