@@ -223,7 +223,7 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
     >>> X, y = load_dataset("GunPoint", split="train")
     >>> embed = SimMTMTransformer(encoder=ConvEncoder(d_model=8), num_epochs=2, random_state=0)
     >>> embed.fit_transform(X).shape
-    (50, 5971)
+    (50, 5972)
     """
 
     _tags: ClassVar[dict[str, Any]] = {
@@ -446,8 +446,8 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
         >>> embed = SimMTMTransformer(
         ...     encoder=ConvEncoder(d_model=2, n_layers=1), pooling=("max", "scale"), num_epochs=0
         ... )
-        >>> embed.fit(X).feature_names()[3:]
-        ['layer1_max_1', 'channel0_mean', 'channel0_log_std']
+        >>> embed.fit(X).feature_names()[3:7]
+        ['layer1_max_1', 'channel0_mean', 'channel0_log_std', 'neighborhood0']
         """
         self.check_is_fitted()
         n_rows = self.n_channels_ if self._any_channels() else 1
