@@ -213,6 +213,19 @@ def seconds_table(rows: pd.DataFrame) -> pd.DataFrame:
     return table[[name for name in EMBEDDINGS if name in table]].map(lambda x: f"{x:.1f}")
 
 
+def sizes_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Seconds and memory of long series and of many channels."""
+    names = {
+        "n_features": "features",
+        "fit_seconds": "fit, s",
+        "transform_seconds": "transform, s",
+        "peak_mb": "memory, MB",
+    }
+    table = rows[[*names]].rename(columns=names).astype(str)
+    table.index = rows["task"].astype(str) + ", " + rows["embedding"].astype(str)
+    return table
+
+
 # -- tables of classification.csv -----------------------------------------------------------------
 
 
@@ -387,6 +400,7 @@ TABLES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], tuple[str, ...]]
     "embeddings": (embeddings_table, ("embeddings.csv",)),
     "sets": (sets_table, ("embeddings.csv",)),
     "seconds": (seconds_table, ("embeddings.csv",)),
+    "sizes": (sizes_table, ("embedding_sizes.csv",)),
     "probabilities": (probabilities_table, ("classification.csv",)),
     "strategies": (strategies_table, ("classification.csv",)),
     "chosen": (chosen_table, ("classification.csv",)),
