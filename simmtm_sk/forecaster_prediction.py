@@ -132,7 +132,7 @@ class PredictingForecaster(StoredForecaster):
         )
         last = pd.DataFrame(values.T).ffill().to_numpy()[origin - 1, series]
         std = self._series_std[series]
-        forecast = roll_out(self.forecast_, windows, series, origin, std, last)
+        forecast = roll_out(self.forecast_, windows, series, origin, std, last, errors=False)
         return forecast.values.reshape(-1, n_columns, self.horizon_)
 
     def _rolling_effects(self, X: Any, length: int) -> NDArray[np.float64]:

@@ -45,6 +45,8 @@ def roll_out(
     origin: Index,
     series_std: NDArray[np.float64],
     last: NDArray[np.float64],
+    *,
+    errors: bool = True,
 ) -> Rollout:
     """Forecast from some origins, each of the series of that number.
 
@@ -63,6 +65,9 @@ def roll_out(
         Standard deviation of each row's series.
     last : ndarray, shape (n,)
         The last values observed before the origins.
+    errors : bool, default=True
+        Whether the unit of errors is wanted; without it, contexts are not looked at for it, and
+        that of the series is returned.
     """
     model = copy.deepcopy(model).to(windows.device).eval()
     std = torch.as_tensor(series_std, device=windows.device)[:, None]
@@ -80,8 +85,10 @@ def roll_out(
                 context = windows.contexts(series[chunk], origin[chunk] - lag.cpu().numpy())
             whose = torch.as_tensor(series[chunk], device=windows.device)
             result = torch.where(lost[:, None], known[chunk], _ahead(model, context, whose, lag))
-            relative = model.context_std(context, whose) / std[chunk]
-            unit = std[chunk] * error_unit(relative, model.context_share)
+            unit = std[chunk]
+            if errors:
+                relative = model.context_std(context, whose) / unit
+                unit = unit * error_unit(relative, model.context_share)
             pieces.append((result.cpu().numpy(), unit.cpu().numpy(), missing.cpu().numpy()))
     values, units, lags = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
     return Rollout(values, units, lags)
