@@ -37,7 +37,7 @@ from simmtm_sk.data import panel_values
 from simmtm_sk.datasets import Home, Panel
 from simmtm_sk.geometry import Geometry
 from simmtm_sk.nn.masking import geometric_mask
-from simmtm_sk.probing import classification_head
+from simmtm_sk.probing import FEWEST_PER_CLASS, classification_head
 from simmtm_sk.relatives import Relatives
 from simmtm_sk.training.settings import PRETRAINING
 
@@ -123,9 +123,10 @@ def head_score(
     """Accuracy of a head that is given the labels of ``rows``."""
     classes, target = np.unique(y[rows], return_inverse=True)
     others = np.delete(E[0], rows, axis=0) if spreads else None
-    head = classification_head(
-        E[0][rows], target, "auto" if spreads else "ridge", unlabelled=others
-    )
+    kind = "ridge"
+    if spreads:  # where nothing can be left out, always
+        kind = "spread" if len(rows) < FEWEST_PER_CLASS * len(classes) else "auto"
+    head = classification_head(E[0][rows], target, kind, unlabelled=others)
     return float((classes[head.scores(E[1]).argmax(1)] == y_test).mean())
 
 

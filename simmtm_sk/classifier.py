@@ -64,8 +64,8 @@ default="linear-probe"
     head : {"auto", "ridge", "logistic", "spread"}, default="auto"
         Kind of the linear probe. "spread" is a ridge that unlabelled series take part in as far as
         their neighbours confirm what it says of them, and the plain ridge where all are labelled.
-        "auto" is "spread" unless cross-validation speaks for the plain ridge. See
-        `simmtm_sk.probing.classification_head`.
+        "auto" is "spread" unless cross-validation speaks for the plain ridge or, with labels too
+        few for that, classes come out uneven. See `simmtm_sk.probing.classification_head`.
     unlabelled : label or None, default=None
         A value in ``y`` that marks series without a label, such as the -1 of
         `sklearn.semi_supervised`, beside None, NaN and NA, which always do.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import entr, log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 
 from .data.forecast_windows import subsample
@@ -20,6 +20,7 @@ Values = NDArray[np.float64]
 
 HEADS = ("auto", "ridge", "logistic", "spread")
 FEWEST_PER_CLASS = 3  # labels; with fewer, one that is left out takes along too much of its class
+EVEN = 0.9  # with half of the classes ten times as large as the others, `evenness` is about .68
 USUAL_PENALTY = 0.1  # of the ridge, where no left-out series can tell
 STRENGTH = 100.0  # C of the logistic regression, for features of mean squared length one
 FEWEST_UNLABELLED = 50  # of fewer, neighbours are too far apart to confirm anything
@@ -85,7 +86,9 @@ def classification_head(
         `simmtm_sk.spreading`, or the plain ridge if there are none. "auto" is "spread" where there
         are `FEWEST_UNLABELLED` of them, unless it makes more mistakes than the plain ridge in
         cross-validation, for which there have to be `FEWEST_PER_CLASS` labelled series of each
-        class on average. "logistic" is never chosen: it is nowhere ahead by more than chance.
+        class on average; with fewer it is "spread" only if there are three classes or more, which
+        come out of about equal size (`EVEN`): where some are rare, spreading hurts more than it
+        helps. "logistic" is never chosen: it is nowhere ahead by more than chance.
     sample_weight : ndarray, shape (n_series,), or None, default=None
         Weights of the series, not all zero. One of weight zero is as if it were not there.
     unlabelled : ndarray, shape (n_unlabelled, n_features), or None, default=None
@@ -114,8 +117,7 @@ def classification_head(
             coef, intercept = _spread(everything, y, weights, n_classes, kind)
         else:
             ridge = _ridge(Z, _plus_minus(y, n_classes), weights)
-            factor = _sharpness(ridge.left_out, smoothed_classes(y)[y], weights)
-            coef, intercept = factor * ridge.coef, factor * ridge.intercept
+            coef, intercept = _plain(ridge, smoothed_classes(y)[y], weights)
     return LinearHead(center, std, coef, intercept)
 
 
@@ -204,6 +206,39 @@ def _ridge(Z: Values, targets: Values, weights: Values) -> LinearMap:
     return ridge.best()
 
 
+def _plain(ridge: LinearMap, wanted: Values, weights: Values) -> tuple[Values, Values]:
+    """Return the map of a ridge, its scores as sharp as its left-out series are told apart."""
+    factor = _sharpness(ridge.left_out, wanted, weights)
+    return factor * ridge.coef, factor * ridge.intercept
+
+
+def evenness(y: NDArray[np.int64], n_classes: int) -> float:
+    """Return the number of classes that would be as even, as a share of all.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (n_series,)
+        Class numbers from 0; not every class needs to be there.
+    n_classes : int
+
+    Returns
+    -------
+    float
+        The exponential of the entropy of the classes' shares, divided by their number: 1 if all
+        are of one size, ``1 / n_classes`` if there is but one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(evenness(np.array([0, 1, 2, 2, 1, 0]), 3), 2)
+    1.0
+    >>> round(evenness(np.array([0] * 10 + [1]), 2), 2)
+    0.68
+    """
+    share = np.bincount(y, minlength=n_classes) / len(y)
+    return float(np.exp(entr(share).sum()) / n_classes)
+
+
 def _spread(
     everything: Values, y: NDArray[np.int64], weights: Values, n_classes: int, kind: str
 ) -> tuple[Values, Values]:
@@ -213,13 +248,15 @@ def _spread(
     wanted = smoothed_classes(y)[y]
     if len(y) < FEWEST_PER_CLASS * n_classes:  # labels that arrived are all there is to judge by
         spread = spreading.solve()
+        even = n_classes > 2 and evenness(spread.scores.argmax(1), n_classes) >= EVEN
+        if kind == "auto" and not even:
+            return _plain(ridge, wanted, weights)
         factor = _sharpness(spread.scores, spread.arrived, np.ones(len(spread.scores)))
         return factor * spread.coef, factor * spread.intercept
     alone, left_out = spreading.left_out()
     hits, hits_alone = (weights @ (scores.argmax(1) == y) for scores in (left_out, alone))
     if kind == "auto" and hits < hits_alone:
-        factor = _sharpness(ridge.left_out, wanted, weights)
-        return factor * ridge.coef, factor * ridge.intercept
+        return _plain(ridge, wanted, weights)
     spread = spreading.solve()
     factor = _sharpness(left_out, wanted, weights)
     return factor * spread.coef, factor * spread.intercept

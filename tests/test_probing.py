@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from simmtm_sk.dual_ridge import DualRidge
 from simmtm_sk.probing import (
+    EVEN,
     FEWEST_PER_CLASS,
     FEWEST_UNLABELLED,
     MOST_UNLABELLED,
@@ -15,6 +16,7 @@ from simmtm_sk.probing import (
     LinearHead,
     classification_head,
     common_scale,
+    evenness,
     location_and_unit,
     regression_head,
 )
@@ -336,8 +338,8 @@ def test_unlabelled_series_show_where_classes_lie():
         alone = classification_head(E[:2], y[:2])
         spread = classification_head(E[:2], y[:2], "spread", None, E[2:])
         gains.append(accuracy(spread, E, y) - accuracy(alone, E, y))
-        # nothing can be left out, so that nothing speaks against them
-        assert same(classification_head(E[:2], y[:2], unlabelled=E[2:]), spread)
+        # nothing can be left out, and two classes say too little, so that "auto" is careful
+        assert not same(classification_head(E[:2], y[:2], unlabelled=E[2:]), spread)
     assert min(gains) > 0
     assert np.mean(gains) > 0.1
 
@@ -368,12 +370,40 @@ def test_other_kinds_do_not_look_at_them():
 
 
 def test_auto_does_not_spread_to_a_handful_of_series():
-    E, _ = blobs(12 + FEWEST_UNLABELLED, 4, 3, seed=1)
+    place = np.arange(12 + FEWEST_UNLABELLED) % 3  # classes of one size
+    E = 4 * np.eye(3)[place] + 0.3 * np.random.default_rng(1).normal(size=(len(place), 3))
     for n_others in (FEWEST_UNLABELLED - 1, FEWEST_UNLABELLED):
         others = E[12 : 12 + n_others]
         spread = classification_head(E[:3], np.arange(3), "spread", None, others)
         auto = classification_head(E[:3], np.arange(3), "auto", None, others)
         assert same(auto, spread) == (n_others == FEWEST_UNLABELLED)
+
+
+def test_auto_spreads_few_labels_where_classes_come_out_even():
+    chosen = set()
+    for seed in range(6):
+        E, y = blobs(120, 4, 3, seed=seed, apart=3)
+        E = standardized(E)
+        n_absent = 50 if seed % 2 else 20  # of the last class, which has half of the series
+        rare = np.flatnonzero(y == 2)[-n_absent:]
+        E, y = np.delete(E, rare, axis=0), np.delete(y, rare)
+        first = np.array([np.flatnonzero(y == c)[0] for c in range(3)])
+        others = np.delete(E, first, axis=0)
+        heads = {
+            kind: classification_head(E[first], np.arange(3), kind, None, others)
+            for kind in ("spread", "auto")
+        }
+        told = heads["spread"].scores(others).argmax(1)
+        even = evenness(told, 3) >= EVEN
+        assert same(heads["auto"], heads["spread"]) == even
+        chosen.add(even)
+    assert chosen == {True, False}
+
+
+def test_evenness():
+    assert evenness(np.arange(12) % 4, 4) == pytest.approx(1)
+    assert evenness(np.zeros(5, int), 4) == pytest.approx(1 / 4)
+    assert evenness(np.arange(12) % 2, 4) == pytest.approx(1 / 2)
 
 
 def test_auto_spreads_unless_left_out_series_speak_against_it():
