@@ -17,6 +17,7 @@ from .data import Panel, series_ends
 from .data.forecast_windows import subsample
 from .nn.metric import Balance, ViewMetric, in_own_span
 from .nn.neighborhood import Neighborhood
+from .one_thread import one_thread
 from .relatives import Relatives, neighbor_differences, views
 
 VARIANCES = {"learned": 0.3, "scale": 0.7}  # of whole blocks; the others have 1
@@ -124,11 +125,11 @@ class Geometry(nn.Module):
         """
         places = self.places(features)
         embedding = torch.empty_like(features)
-        rows = self.metric(self.balance(features[:, places]))
+        rows = self.metric(self.balance(features[:, places]), steady_product)
         embedding[:, places] = rows
         if not self.neighborhood.n_coordinates:
             return embedding
-        coordinates = self.neighborhood(rows.flatten(0, 1))
+        coordinates = self.neighborhood(rows.flatten(0, 1), steady_product)
         return torch.cat([embedding, coordinates.reshape(len(features), -1)], 1)
 
     def linear(self) -> Geometry:
@@ -184,6 +185,12 @@ class Geometry(nn.Module):
             places.append(index.reshape(n_rows, size))
             start += n_rows * size
         return torch.cat(places, 1)
+
+
+def steady_product(a: Tensor, b: Tensor) -> Tensor:
+    """Return a product of matrices with the same bits whatever the number of torch's threads."""
+    with one_thread():
+        return torch.from_numpy(a.numpy() @ b.numpy())
 
 
 def _taken(values: Panel, most: int) -> Panel:

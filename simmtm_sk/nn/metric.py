@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+
+Product = Callable[[Tensor, Tensor], Tensor]  # of matrices
 
 MOST_DIRECTIONS = 128  # that a metric keeps; along the others views hardly scatter
 _RANGE, _HALVINGS = 60.0, 60  # of the binary logarithm of λ, in units of the mean scatter
@@ -126,11 +128,11 @@ class ViewMetric(nn.Module):
         self.directions, self.gain = directions.to(differences), gain[:kept].to(differences)
         return self
 
-    def forward(self, embedding: Tensor) -> Tensor:
+    def forward(self, embedding: Tensor, product: Product = torch.matmul) -> Tensor:
         """Apply to embeddings: (n_series, n_features), in their precision."""
         directions = self.directions.to(embedding)
-        shrunk = (embedding @ directions.T) * (self.gain.to(embedding) - 1)
-        return embedding + shrunk @ directions
+        shrunk = product(embedding, directions.T) * (self.gain.to(embedding) - 1)
+        return embedding + product(shrunk, directions)
 
 
 def in_own_span(rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .metric import Product
+
 MOST_AXES = 32  # principal axes of the embedding, in which neighbours are looked for
 MOST_VECTORS = 64  # of the graph
 N_NEIGHBORS = 7  # within reach of a series
@@ -111,18 +113,18 @@ class Neighborhood(nn.Module):
             setattr(self, name, getattr(self, name).to(embedding).contiguous())
         return self
 
-    def forward(self, embedding: Tensor) -> Tensor:
+    def forward(self, embedding: Tensor, product: Product = torch.matmul) -> Tensor:
         """Return the coordinates of series, given by their embeddings: (n_series, n_vectors)."""
         if not self.n_coordinates:
             return embedding[:, :0]
-        along = embedding @ self.axes.to(embedding).T - self.center.to(embedding)
-        return self._coordinates(F.normalize(along, dim=1))
+        along = product(embedding, self.axes.to(embedding).T) - self.center.to(embedding)
+        return self._coordinates(F.normalize(along, dim=1), product)
 
-    def _coordinates(self, directions: Tensor) -> Tensor:
-        distances = _distances(directions, self.directions.to(directions))
+    def _coordinates(self, directions: Tensor, product: Product = torch.matmul) -> Tensor:
+        distances = _distances(directions, self.directions.to(directions), product)
         weights = _weights(distances, self._reach(distances), self.reach.to(directions))
         total = weights.sum(1, keepdim=True).clamp(min=_TINY) * self.degree.to(directions)
-        coordinates: Tensor = (weights / total.sqrt()) @ self.vectors.to(directions)
+        coordinates = product(weights / total.sqrt(), self.vectors.to(directions))
         return coordinates - self.offset.to(directions)
 
     def _reach(self, distances: Tensor) -> Tensor:
@@ -132,9 +134,9 @@ class Neighborhood(nn.Module):
         return reach.clamp(min=_TINY)
 
 
-def _distances(a: Tensor, b: Tensor) -> Tensor:
+def _distances(a: Tensor, b: Tensor, product: Product = torch.matmul) -> Tensor:
     """One minus the cosine of the angle, of directions."""
-    return (1 - a @ b.T).clamp(min=0)
+    return (1 - product(a, b.T)).clamp(min=0)
 
 
 def _weights(distances: Tensor, reach: Tensor, reach_of_others: Tensor) -> Tensor:

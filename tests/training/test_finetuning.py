@@ -37,6 +37,7 @@ def transformer():
         encoder=encoder,
         pooling=LEARNED,
         num_epochs=0,
+        neighborhood_weight=0.0,  # training changes what it is learned from
         projection_dim=4,
         random_state=0,
         device="cpu",
