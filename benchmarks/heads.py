@@ -7,8 +7,8 @@ No test part is read: of (some of) the training series a few of every class are 
 others are unlabelled and told apart. Ten to one, half of the classes keep a tenth of their series,
 another half in every draw. With all labels, half of the series are labelled, and none unlabelled.
 All heads get the same embeddings, of an untrained transformer. Seconds are the CPU's, on one
-thread; those of "minirocket" include its features of the labelled series. Writes results/heads.csv
-and prints tables of it.
+thread; those of "minirocket" include its features of the labelled series. Writes results/heads.csv,
+and with --tables what docs/results.rst says of it.
 """
 
 import time
@@ -23,7 +23,7 @@ from baselines import fit_minirocket, interpolated
 from classification import taken
 from probe import RESULTS, benchmark_parser, draw_labelled, run_all
 from sklearn.linear_model import RidgeClassifierCV
-from tables import restructured
+from tables import ROOT, insert, restructured
 from tasks import MORE_SMALL, POOLS, SMALL, load_pool, load_small
 
 from simmtm_sk import SimMTMTransformer
@@ -185,18 +185,20 @@ def seconds_table(rows: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def print_tables(results: Path) -> None:
+def write_tables(results: Path) -> None:
     rows = pd.read_csv(results / "heads.csv")
-    print(restructured(gains_table(rows)), restructured(seconds_table(rows)), sep="\n\n")
+    page = ROOT / "docs" / "results.rst"
+    insert(page, "heads", restructured(gains_table(rows)))
+    insert(page, "head seconds", restructured(seconds_table(rows)))
 
 
 def main() -> None:
     parser = benchmark_parser(__doc__)
     parser.add_argument("--tasks", nargs="+", default=list(TASKS))
-    parser.add_argument("--tables", action="store_true", help="print them, measure nothing")
+    parser.add_argument("--tables", action="store_true", help="write them, measure nothing")
     arguments = parser.parse_args()
     if arguments.tables:
-        print_tables(arguments.results or RESULTS)
+        write_tables(arguments.results or RESULTS)
     else:
         run_all(
             "heads.csv",
