@@ -1,12 +1,15 @@
 """Settings and fixtures that every test shares."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
+
+from tests.transformers import CountingMask
 
 # Models in tests are tiny: threads that wait for one another cost far more than they save,
 # above all with several test processes on few cores.
@@ -24,6 +27,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def seeded() -> None:
     """Draw the same random numbers in every run of a test, whichever tests ran before it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def pretrainings() -> Callable[[], int]:
+    """A function that tells how many steps of pre-training there were in the test so far."""
+    CountingMask.calls = 0
+    return lambda: CountingMask.calls
 
 
 @pytest.fixture(scope="session")

@@ -39,13 +39,6 @@ from tests.small import LEARNED
 from tests.transformers import CountingMask
 
 
-@pytest.fixture
-def pretrainings():
-    """A function that tells how many steps of pre-training there were in the test so far."""
-    CountingMask.calls = 0
-    return lambda: CountingMask.calls
-
-
 @pytest.fixture(scope="module")
 def pretrained():
     return small(random_state=0).fit(X)

@@ -18,13 +18,6 @@ from tests.classifiers import X_NEW, X, classifier, kind, small, y, y_new
 from tests.transformers import CountingMask
 
 
-@pytest.fixture
-def pretrainings():
-    """A function that tells how many steps of pre-training there were in the test so far."""
-    CountingMask.calls = 0
-    return lambda: CountingMask.calls
-
-
 @pytest.fixture(scope="module")
 def pretrained():
     return small(random_state=0).fit(X)

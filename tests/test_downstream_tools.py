@@ -29,53 +29,11 @@ from sktime.classification.compose import ClassifierPipeline
 from sktime.classification.model_selection import TSCGridSearchCV
 from sktime.transformations.panel.interpolate import TSInterpolator
 
-from simmtm_sk import ConvEncoder, SimMTMClassifier, SimMTMRegressor, SimMTMTransformer, save
-from simmtm_sk.nn.masking import geometric_mask
+from simmtm_sk import SimMTMClassifier, SimMTMRegressor, save
+from tests.classifiers import X_NEW, X, small, y, y_new
 
-
-def waves(n, seed):
-    """Two kinds of series that differ in their period, two channels; and a number for each."""
-    draw = np.random.default_rng(seed)
-    kind = np.arange(n) % 2
-    period = np.where(kind, 5, 11)[:, None, None]
-    X = np.sin(2 * np.pi * np.arange(20) / period + draw.uniform(0, 6, (n, 2, 1)))
-    X = X + 0.3 * draw.normal(size=X.shape)
-    return X, np.array(["a", "b"])[kind], X.std((1, 2))
-
-
-X, y, numbers = waves(24, 0)
-X_NEW, y_new, _ = waves(10, 1)
-
-
-class CountingMask:
-    """Counts the pre-trainings' masks; the count is no part of its state."""
-
-    calls = 0
-
-    def __call__(self, *args):
-        CountingMask.calls += 1
-        return geometric_mask(*args)
-
-
-@pytest.fixture
-def pretrainings():
-    """A function that tells how many steps of pre-training there were in the test so far."""
-    CountingMask.calls = 0
-    return lambda: CountingMask.calls
-
-
-def small(**params):
-    """One epoch of one step."""
-    given = {
-        "encoder": ConvEncoder(d_model=4, n_layers=2),
-        "num_epochs": 1,
-        "projection_dim": 4,
-        "metric_strength": 0.0,  # its views are masked, too
-        "validation_fraction": 0.0,
-        "masking": CountingMask(),
-        "device": "cpu",
-    }
-    return SimMTMTransformer(**{**given, **params})
+X_NEW, y_new = X_NEW[:10], y_new[:10]
+numbers = X.std((1, 2))  # one for each series
 
 
 def classifier(**params):

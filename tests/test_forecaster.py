@@ -4,7 +4,6 @@ import random
 
 import numpy as np
 import pandas as pd
-import pytest
 import torch
 from sklearn.base import clone
 from sktime.datasets import load_airline
@@ -13,7 +12,6 @@ from simmtm_sk import (
     SimMTMForecaster,
 )
 from tests.forecasters import (
-    CountingMask,
     Y,
     every_strategy,
     forecaster,
@@ -22,14 +20,6 @@ from tests.forecasters import (
     small,
     values,
 )
-
-
-@pytest.fixture
-def pretrainings():
-    """A function that tells how many pre-trainings there were in the test so far."""
-    CountingMask.calls = 0
-    return lambda: CountingMask.calls
-
 
 # -- strategies ------------------------------------------------------------------------------------
 

@@ -16,7 +16,6 @@ from simmtm_sk import (
 )
 from tests.forecasters import (
     MONTHS,
-    CountingMask,
     Y,
     every_strategy,
     forecaster,
@@ -26,13 +25,6 @@ from tests.forecasters import (
     table,
     values,
 )
-
-
-@pytest.fixture
-def pretrainings():
-    """A function that tells how many pre-trainings there were in the test so far."""
-    CountingMask.calls = 0
-    return lambda: CountingMask.calls
 
 
 def changed(**cells):

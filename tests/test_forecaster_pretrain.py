@@ -19,7 +19,6 @@ from simmtm_sk import (
     save,
 )
 from tests.forecasters import (
-    CountingMask,
     Y,
     composites_warn,
     every_strategy,
@@ -30,13 +29,6 @@ from tests.forecasters import (
     small,
     table,
 )
-
-
-@pytest.fixture
-def pretrainings():
-    """A function that tells how many pre-trainings there were in the test so far."""
-    CountingMask.calls = 0
-    return lambda: CountingMask.calls
 
 
 def splitter():

@@ -20,7 +20,6 @@ from simmtm_sk.persistence import StateReader, TensorReader
 from tests.forecasters import (
     DAYS,
     INDICES,
-    CountingMask,
     Y,
     assert_same,
     every_strategy,
@@ -37,13 +36,6 @@ from tests.forecasters import (
 @pytest.fixture(scope="module")
 def fitted():
     return forecaster().fit(Y[:60], fh=[1, 2, 3])
-
-
-@pytest.fixture
-def pretrainings():
-    """A function that tells how many pre-trainings there were in the test so far."""
-    CountingMask.calls = 0
-    return lambda: CountingMask.calls
 
 
 LATE = slice(60, 72)

@@ -13,8 +13,8 @@ from sklearn.preprocessing import StandardScaler
 from sktime.classification.model_selection import TSCGridSearchCV
 
 from simmtm_sk import ConvEncoder, SimMTMTransformer
-from simmtm_sk.nn.masking import geometric_mask
 from tests.small import LEARNED
+from tests.transformers import CountingMask
 
 
 def waves(n, seed):
@@ -128,16 +128,6 @@ def test_cross_validation_equals_folds_by_hand(as_frame):
         embed = small(pooling=LEARNED).fit(values[train])
         clf = RidgeClassifierCV().fit(embed.transform(values[train]), y[train])
         assert clf.score(embed.transform(values[test]), y[test]) == score
-
-
-class CountingMask:
-    """Counts the pre-trainings' masks; the count is no part of its state."""
-
-    calls = 0
-
-    def __call__(self, *args):
-        CountingMask.calls += 1
-        return geometric_mask(*args)
 
 
 @pytest.mark.parametrize("on_the", ["pipeline", "transformer"])

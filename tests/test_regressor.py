@@ -12,10 +12,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import StandardScaler
 
-from simmtm_sk import ConvEncoder, SimMTMRegressor, SimMTMTransformer, save
-from simmtm_sk.nn.masking import geometric_mask
+from simmtm_sk import SimMTMRegressor, save
 from simmtm_sk.probing import regression_head
 from simmtm_sk.training.strategies import STRATEGIES
+from tests import classifiers
+from tests.classifiers import same_weights
 from tests.small import LEARNED
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
@@ -32,47 +33,13 @@ X, y = walks(30, 0)
 X_NEW, y_new = walks(15, 1)
 
 
-class CountingMask:
-    """Counts the pre-trainings' masks; the count is no part of its state."""
-
-    calls = 0
-
-    def __call__(self, *args):
-        CountingMask.calls += 1
-        return geometric_mask(*args)
-
-
-@pytest.fixture
-def pretrainings():
-    """A function that tells how many steps of pre-training there were in the test so far."""
-    CountingMask.calls = 0
-    return lambda: CountingMask.calls
-
-
 def small(**params):
-    given = {
-        "encoder": ConvEncoder(d_model=4, n_layers=2),
-        "pooling": LEARNED,
-        "num_epochs": 1,
-        "projection_dim": 4,
-        "metric_strength": 0.0,  # its views are masked, too
-        "validation_fraction": 0.0,
-        "masking": CountingMask(),
-        "device": "cpu",
-    }
-    return SimMTMTransformer(**{**given, **params})
+    return classifiers.small(**{"pooling": LEARNED, **params})
 
 
 def regressor(**params):
     given = {"transformer": small(), "num_epochs": 2, "lr": 0.01, "random_state": 0}
     return SimMTMRegressor(**{**given, **params})
-
-
-def same_weights(one, other):
-    pairs = zip(
-        one.network_.state_dict().values(), other.network_.state_dict().values(), strict=True
-    )
-    return all(torch.equal(a, b) for a, b in pairs)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from .figures import pyplot
+from .figures import axes, pyplot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,9 +109,7 @@ class EmbeddingDisplay:
         EmbeddingDisplay
             Itself.
         """
-        drawing = pyplot()
-        if ax is None:
-            ax = drawing.subplots(layout="constrained")[1]
+        ax = axes(ax)
         self.scatters_: dict[Any, PathCollection] = {}
         y = None if self.y is None else np.asarray(self.y)
         if y is not None and len(y) != len(self.scores):
@@ -122,18 +120,18 @@ class EmbeddingDisplay:
             if y is not None:
                 ax.figure.colorbar(self.scatters_[None], ax=ax)
         else:
-            self._plot_classes(ax, y, drawing)
+            self._plot_classes(ax, y)
         shares = np.asarray(self.explained_variance_ratio)
         ax.set(xlabel=f"component 1 ({shares[0]:.0%})", ylabel=f"component 2 ({shares[1]:.0%})")
         self.ax_: Axes = ax
         self.figure_ = ax.figure
         return self
 
-    def _plot_classes(self, ax: Axes, y: NDArray[Any], drawing: Any) -> None:
+    def _plot_classes(self, ax: Axes, y: NDArray[Any]) -> None:
         classes = np.unique(y)
         palette = "tab10" if len(classes) <= 10 else "tab20" if len(classes) <= 20 else "turbo"
         # neighbours in a palette of distinct colours, evenly spaced ones in a continuous map
-        colors = drawing.get_cmap(palette, None if len(classes) <= 20 else len(classes))
+        colors = pyplot().get_cmap(palette, None if len(classes) <= 20 else len(classes))
         for i, name in enumerate(classes):
             first, second = self.scores[y == name].T
             self.scatters_[name] = ax.scatter(first, second, s=16, color=colors(i), label=str(name))

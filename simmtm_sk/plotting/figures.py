@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def pyplot() -> Any:
@@ -14,3 +17,9 @@ def pyplot() -> Any:
             "Drawing needs matplotlib, which comes with the extra: pip install 'simmtm_sk[plot]'"
         ) from error
     return interface
+
+
+def axes(given: Axes | None) -> Axes:
+    """Return where to draw: what was given, or the axes of a new figure."""
+    new: Axes = pyplot().subplots(layout="constrained")[1] if given is None else given
+    return new

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .figures import pyplot
+from .figures import axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,8 +104,7 @@ class ForecastDisplay:
         ForecastDisplay
             Itself.
         """
-        if ax is None:
-            ax = pyplot().subplots(layout="constrained")[1]
+        ax = axes(ax)
         recent, forecast = np.asarray(self.recent), np.asarray(self.forecast)
         shown = recent[-_PERIODS_SHOWN * len(forecast) :]
         steps = np.arange(1, len(forecast) + 1)

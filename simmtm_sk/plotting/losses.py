@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from .figures import pyplot
+from .figures import axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,11 +85,9 @@ class LossDisplay:
         LossDisplay
             Itself.
         """
-        drawing = pyplot()
         if not self.history:
             raise ValueError("the history is empty: nothing was trained, so there are no losses.")
-        if ax is None:
-            ax = drawing.subplots(layout="constrained")[1]
+        ax = axes(ax)
         epochs = [record["epoch"] for record in self.history]
         terms = [name.split("_", 1) for name in self.history[0]]
         terms = [[source, term] for source, term in filter(_is_term, terms)]
