@@ -2,18 +2,22 @@
 
 python benchmarks/short_series.py [--shard I/N] [--results DIR] [--time-limit S]
 
-From each of the last origins of a series, forecasts of a whole horizon are made by models fitted to
-everything before. MASE is in units of the mean error of repeating the last season within what was
-fitted to, sMAPE in percent. Writes results/short_series.csv, a row for every series and method.
+sktime's ForecastingBenchmark: from each of the last origins of a series, forecasts of a whole
+horizon are made by models fitted to everything before. MASE is in units of the mean error of
+repeating the last season within what was fitted to, sMAPE in percent. Writes
+results/short_series.csv, a row for every series and method.
 """
 
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from probe import benchmark_parser, run_all
 from scipy.optimize import minimize
+from scipy.special import expit
+from sktime.benchmarking.forecasting import ForecastingBenchmark
 from sktime.datasets import (
     load_airline,
     load_lynx,
@@ -21,10 +25,18 @@ from sktime.datasets import (
     load_shampoo_sales,
     load_uschange,
 )
+from sktime.forecasting.base import BaseForecaster
+from sktime.performance_metrics.forecasting import (
+    MeanAbsolutePercentageError,
+    MeanAbsoluteScaledError,
+)
+from sktime.split import ExpandingWindowSplitter
 
 from simmtm_sk import SimMTMForecaster
 
 N_ORIGINS = 24
+SCORES = {"mase": "MeanAbsoluteScaledError_mean", "smape": "MeanAbsolutePercentageError_mean"}
+SECONDS = ("fit_time_mean", "pred_time_mean")
 Row = dict[str, object]
 Forecast = Callable[[np.ndarray, int, int], np.ndarray]  # values, horizon, season
 
@@ -44,11 +56,6 @@ def series() -> dict[str, tuple[np.ndarray, int, int]]:
 
 
 # -- methods --------------------------------------------------------------------------------------
-
-
-def default(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
-    fitted = SimMTMForecaster(random_state=0).fit(pd.Series(values), fh=range(1, horizon + 1))
-    return fitted.predict().to_numpy()
 
 
 def naive(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
@@ -101,7 +108,7 @@ def holt_winters(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
     y = values / scale
 
     def run(params: np.ndarray) -> tuple[float, float, float, np.ndarray, float]:
-        alpha, beta, gamma, phi = 1 / (1 + np.exp(-params[:4]))
+        alpha, beta, gamma, phi = expit(params[:4])
         phi = 0.8 + 0.18 * phi
         seasonal = y[:season] - y[:season].mean() if season > 1 else np.zeros(1)
         seasonal, level, slope, error = seasonal.copy(), y[:season].mean(), 0.0, 0.0
@@ -134,7 +141,6 @@ def linear(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
 
 
 METHODS: dict[str, Forecast] = {
-    "SimMTMForecaster()": default,
     "naive": naive,
     "seasonal naive": seasonal_naive,
     "Theta": theta,
@@ -143,32 +149,62 @@ METHODS: dict[str, Forecast] = {
 }
 
 
+class Plain(BaseForecaster):
+    """A forecast by one of `METHODS` as sktime's benchmark takes it."""
+
+    _tags: ClassVar = {"requires-fh-in-fit": False, "y_inner_mtype": "pd.Series"}
+
+    def __init__(self, method: str, season: int) -> None:
+        self.method, self.season = method, season
+        super().__init__()
+        self.set_config(remember_data=True)
+
+    def _fit(self, y: pd.Series, X: None, fh: object) -> "Plain":
+        return self
+
+    def _predict(self, fh: object, X: None) -> pd.Series:
+        ahead = self.fh.to_relative(self.cutoff).to_numpy()
+        forecast = METHODS[self.method](self._y.to_numpy(), int(ahead.max()), self.season)
+        return pd.Series(forecast[ahead - 1], self.fh.to_absolute_index(self.cutoff))
+
+
+def forecaster(method: str, season: int) -> BaseForecaster:
+    return Plain(method, season) if method in METHODS else SimMTMForecaster(random_state=0)
+
+
+# -- runs -----------------------------------------------------------------------------------------
+
+
 def measured(runs: list[Row]) -> Iterator[tuple[Row, list[Row]]]:
     for run in runs:
         values, horizon, season = series()[str(run["series"])]
-        scaled, percent = [], []
-        start = time.perf_counter()
         first = max(len(values) - horizon - N_ORIGINS + 1, len(values) // 2)
-        origins = range(first, len(values) - horizon + 1)
-        for origin in origins:
-            known, target = values[:origin], values[origin : origin + horizon]
-            forecast = METHODS[str(run["method"])](known, horizon, season)
-            unit = np.abs(known[season:] - known[:-season]).mean()
-            error = np.abs(forecast - target)
-            scaled.append(error.mean() / unit)
-            percent.append(200 * (error / (np.abs(forecast) + np.abs(target))).mean())
-        seconds = (time.perf_counter() - start) / len(origins)
-        row = {
-            "mase": round(float(np.mean(scaled)), 4),
-            "smape": round(float(np.mean(percent)), 2),
-            "seconds": round(seconds, 3),
-        }
-        yield run, [row]
+        benchmark = ForecastingBenchmark()
+        benchmark.add_task(
+            partial(pd.Series, values),
+            ExpandingWindowSplitter(list(range(1, horizon + 1)), initial_window=first),
+            [MeanAbsoluteScaledError(sp=season), MeanAbsolutePercentageError(symmetric=True)],
+        )
+        benchmark.add_estimator(forecaster(str(run["method"]), season), "it")
+        (result,) = benchmark.run().to_dict("records")
+        if benchmark.failed_experiments:
+            raise RuntimeError(f"{run}: {benchmark.failed_experiments}")
+        yield (
+            run,
+            [
+                {
+                    "mase": round(result[SCORES["mase"]], 4),
+                    "smape": round(100 * result[SCORES["smape"]], 2),
+                    "seconds": round(sum(result[name] for name in SECONDS), 3),
+                }
+            ],
+        )
 
 
 def main() -> None:
     arguments = benchmark_parser(__doc__).parse_args()
-    groups = [[{"series": name, "method": method} for method in METHODS] for name in series()]
+    names = ["SimMTMForecaster()", *METHODS]
+    groups = [[{"series": name, "method": method} for method in names] for name in series()]
     run_all("short_series.csv", groups, measured, arguments)
 
 
