@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -30,11 +30,22 @@ class Context:
     values: Tensor
     first: Tensor
     series: Tensor
+    _features: dict[tuple[int, int, int], Tensor] = field(default_factory=dict, init=False)
 
     @property
     def last(self) -> Tensor:
         """The value that forecasts are anchored at: (n, 1)."""
         return self.values[:, -1:]
+
+    def features(self, ridge: WindowRidge) -> Tensor:
+        """Return what a ridge makes of the window, once for all that make the same of it."""
+        spec = ridge.spec
+        kind = spec.length, spec.n_recent, spec.fineness
+        if kind not in self._features:
+            window = self.values[:, -spec.length :]
+            every_point = ridge.coef.shape[1] == spec.length
+            self._features[kind] = window if every_point else window @ ridge.summary
+        return self._features[kind]
 
 
 def context_of(values: Tensor, series: Tensor) -> Context:
@@ -123,7 +134,7 @@ class WindowRidge(nn.Module):
     def forward(self, context: Context) -> Tensor:
         """Return forecasts, (n, horizon)."""
         anchor = context.last if self.anchored else torch.zeros_like(context.last)
-        features = (context.values[:, -self.spec.length :] - anchor) @ self.summary
+        features = context.features(self) - anchor  # means of points, so the anchor is theirs too
         if len(self.coef) == 1:
             return anchor + features @ self.coef[0]
         forecast = anchor.repeat(1, self.coef.shape[2])

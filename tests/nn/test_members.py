@@ -85,6 +85,21 @@ def test_anchored_ridge_follows_every_level():
     torch.testing.assert_close(ridge(context(values + 5)), ridge(context(values)) + 5)
 
 
+def test_ridges_on_one_context_do_not_disturb_each_other():
+    ridges = [
+        fill(ridge_of(length, n_recent, fineness, 1, anchored))
+        for length, n_recent, fineness in ((8, 8, 1), (8, 4, 2), (12, 4, 2))
+        for anchored in (True, False)
+    ]
+    values = contexts()
+    shared = context(values)
+    for ridge in ridges:
+        anchor = values[:, -1:] if ridge.anchored else 0.0
+        window = values[:, -ridge.spec.length :] - anchor
+        expected = anchor + window @ ridge.summary @ ridge.coef[0]
+        torch.testing.assert_close(ridge(shared), expected)
+
+
 def test_own_ridge_takes_the_map_of_the_series():
     own = fill(ridge_of(8, 8, 1, n_maps=2, anchored=True))
     series = torch.tensor([0, 1, 1, 0, 1])
