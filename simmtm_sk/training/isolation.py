@@ -60,6 +60,16 @@ def isolated_torch(seed: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def one_fit_at_a_time() -> Iterator[None]:
+    """Let other threads wait that want to fit; whoever waits for other processes is inside first.
+
+    Two threads that took both locks in different order would wait for one another for ever.
+    """
+    with _LOCK:
+        yield
+
+
+@contextlib.contextmanager
 def modules_of_our_own(seed: int) -> Iterator[None]:
     """Build modules of this package, while another thread may be inside of `isolated_torch`.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
 import joblib
 import torch
 
@@ -13,6 +16,7 @@ from ..data import WindowDataset
 from ..nn.model import SimMTM
 from .checkpoint import Checkpoint, DamagedError, packed, remove_when_finished, unpacked
 from .fingerprint import UnreliableError, fingerprint
+from .isolation import one_fit_at_a_time
 from .loop import History
 from .monitor import Monitor
 from .pretraining import Pretraining, pretrain
@@ -39,7 +43,8 @@ def run(
         The data behind ``rows``. Together with ``settings`` they name the run, so that another
         fold or candidate neither gets its cached weights nor continues its checkpoint.
     memory : joblib.Memory or None, default=None
-        Where whole runs are kept; interrupted ones are not.
+        Where whole runs are kept; interrupted ones are not. Of processes that need the same run at
+        the same time one trains, and the others wait for it.
     checkpoint_dir : Path or None, default=None
         Where the run leaves its checkpoints; a finished run removes them.
 
@@ -64,7 +69,8 @@ def run(
         if memory is None or name is None:
             history = _complete_run(*arguments)[1]
         else:
-            history = _from_cache(memory, arguments)
+            with one_fit_at_a_time(), _one_process_at_a_time(memory, name):
+                history = _from_cache(memory, arguments)
     except _UnfinishedError as unfinished:
         if checkpoint is not None:
             remove_when_finished(checkpoint, finished=False)
@@ -115,24 +121,35 @@ def _complete_run(
     return network.state_dict(), history
 
 
-def _packed_run(
-    name: str,
-    network: SimMTM,
-    rows: WindowDataset,
-    settings: Pretraining,
-    options: dict[str, Any],
-) -> bytes:
-    """Do a `_complete_run`; cached under ``name`` alone, with a checksum."""
-    weights, history = _complete_run(name, network, rows, settings, options)
-    return packed({"run": name, "weights": weights, "history": history})
+@contextlib.contextmanager
+def _one_process_at_a_time(memory: joblib.Memory, name: str) -> Iterator[None]:
+    """Wait for another process that trains the same run; one that dies lets go of it.
+
+    ``memory.clear()`` removes the empty files, too. Without a folder to write to, nobody waits, and
+    a run may be trained twice.
+    """
+    backend = getattr(memory, "store_backend", None)
+    lock = filelock.FileLock(Path(getattr(backend, "location", ""), "locks", f"{name}.lock"))
+    with contextlib.ExitStack() as stack:
+        if backend is not None:
+            with contextlib.suppress(OSError, NotImplementedError):
+                stack.enter_context(lock)
+        yield
 
 
 def _from_cache(memory: joblib.Memory, arguments: tuple[Any, ...]) -> History:
     """Take weights and history from the cache, or train and put them there."""
     name, network = arguments[:2]
-    cached = memory.cache(_packed_run, ignore=["network", "rows", "settings", "options"])
+
+    # A new function in every call: joblib leaves the code of one that it has met in another folder
+    # out of this one, where other processes miss it and compute every entry again.
+    def packed_run(name: str) -> bytes:
+        weights, history = _complete_run(*arguments)
+        return packed({"run": name, "weights": weights, "history": history})
+
+    cached = memory.cache(packed_run)
     try:
-        state = unpacked(cached(*arguments), torch.device("cpu"))
+        state = unpacked(cached(name), torch.device("cpu"))
         if state["run"] != name:
             raise DamagedError("it is of another run")
     except DamagedError as error:
@@ -143,8 +160,8 @@ def _from_cache(memory: joblib.Memory, arguments: tuple[Any, ...]) -> History:
             stacklevel=3,
         )
         if hasattr(cached, "call_and_shelve"):
-            cached.call_and_shelve(*arguments).clear()
-        state = unpacked(cached(*arguments), torch.device("cpu"))
+            cached.call_and_shelve(name).clear()
+        state = unpacked(cached(name), torch.device("cpu"))
     network.load_state_dict(state["weights"])
     history: History = state["history"]
     return history

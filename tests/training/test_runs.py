@@ -62,7 +62,7 @@ def test_a_cache_of_another_kind(trained):
     class Cache:
         kept = None
 
-        def cache(self, function, ignore):
+        def cache(self, function):
             def cached(*arguments):
                 self.kept = self.kept or function(*arguments)
                 return self.kept

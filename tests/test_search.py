@@ -1,0 +1,149 @@
+"""Searches pre-train no more often than they have to, whatever runs them."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import pytest
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV, KFold
+from sktime.classification.model_selection import TSCGridSearchCV
+
+from simmtm_sk.nn.masking import geometric_mask
+from tests.classifiers import X, classifier, same_weights, small, y
+
+HEADS = {"head": ["auto", "ridge", "logistic", "spread"]}
+IN_TWO_PROCESSES = [
+    (GridSearchCV, {"n_jobs": 2}),
+    (TSCGridSearchCV, {"backend": "loky", "backend_params": {"n_jobs": 2}}),
+]
+
+
+@dataclass
+class RecordedMask:
+    """Adds a byte to a file with every step, whichever process trains; kills it after so many."""
+
+    file: str
+    last_step: int | None = None
+
+    def __call__(self, *args):
+        with Path(self.file).open("ab") as file:
+            file.write(b".")
+        if self.last_step is not None and Path(self.file).stat().st_size >= self.last_step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return geometric_mask(*args)
+
+
+@pytest.fixture
+def steps(tmp_path):
+    return tmp_path / "steps"
+
+
+def recorded(steps, last_step=None, **params):
+    """Return a transformer whose epochs are one step, and that embeds in no time."""
+    mask = RecordedMask(str(steps), last_step)
+    given = {"masking": mask, "pooling": ("max", "std"), "neighborhood_weight": 0.0}
+    return small(**given, random_state=0, **params)
+
+
+def search_over_heads(search, folder, steps, **params):
+    estimator = classifier(transformer=recorded(steps, memory=folder))
+    return search(estimator, HEADS, cv=KFold(3), error_score="raise", **params).fit(X, y)
+
+
+def scores(search):
+    return [search.cv_results_[f"split{i}_test_score"].tolist() for i in range(3)]
+
+
+def compare_searches(search, tmp_path, steps, **params):
+    """With a cache there are 3 + 1 pre-trainings for 4 heads in 3 folds, and none the next time."""
+    plain = search_over_heads(search, None, steps)
+    assert len(steps.read_bytes()) == 4 * 3 + 1
+    cached = search_over_heads(search, str(tmp_path / "cache"), steps, **params)
+    assert len(steps.read_bytes()) == (4 * 3 + 1) + (3 + 1)
+    again = search_over_heads(search, str(tmp_path / "cache"), steps, **params)
+    assert len(steps.read_bytes()) == (4 * 3 + 1) + (3 + 1)
+    assert scores(plain) == scores(cached) == scores(again)
+
+
+@pytest.mark.parametrize("search", [GridSearchCV, TSCGridSearchCV])
+def test_a_search_over_heads_pretrains_once_per_fold(search, tmp_path, steps):
+    compare_searches(search, tmp_path, steps)
+
+
+# scikit-learn hands out folds to its processes, sktime whole settings: there both want the same
+# fold at once
+@pytest.mark.slow  # two worker processes import everything first
+@pytest.mark.parametrize(("search", "params"), IN_TWO_PROCESSES)
+def test_two_processes_share_a_cache(search, params, tmp_path, steps):
+    compare_searches(search, tmp_path, steps, **params)
+
+
+def test_heads_are_tuned_on_one_pretraining_of_all_series(steps):
+    transformer = recorded(steps).fit(X)
+    frozen = classifier(transformer=FrozenEstimator(transformer))
+    search = GridSearchCV(frozen, HEADS, cv=3, error_score="raise").fit(X, y)
+    assert len(steps.read_bytes()) == 1
+    assert same_weights(search.best_estimator_.transformer_, transformer)
+
+
+FIT = """
+import sys
+from tests.classifiers import X
+from tests.test_search import recorded
+
+file, folder, last_step = sys.argv[1:]
+recorded(file, memory=folder, num_epochs=4, last_step=int(last_step)).fit(X)
+"""
+
+
+def fit_in_another_process(steps, folder, last_step):
+    root = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-c", FIT, str(steps), str(folder), str(last_step)]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    return subprocess.run(command, env=environment, check=False, timeout=120).returncode
+
+
+@pytest.mark.slow  # another process imports everything first
+def test_a_run_that_was_killed_leaves_nothing_to_use(tmp_path, steps):
+    """Nor does an entry that was written in part."""
+    cache = tmp_path / "cache"
+    assert fit_in_another_process(steps, cache, last_step=2) == -signal.SIGKILL
+    assert len(steps.read_bytes()) == 2
+    assert list(cache.rglob("output.pkl")) == []
+
+    settings = {"num_epochs": 4, "last_step": 99}
+    cached = recorded(steps, **settings, memory=str(cache)).fit(X)
+    assert len(steps.read_bytes()) == 2 + 4
+    (entry,) = cache.rglob("output.pkl")
+    entry.write_bytes(entry.read_bytes()[:1000])
+    again = recorded(steps, **settings, memory=str(cache)).fit(X)
+    assert len(steps.read_bytes()) == 2 + 4 + 4
+    plain = recorded(steps, **settings).fit(X)
+    assert same_weights(cached, plain)
+    assert same_weights(again, plain)
+
+
+@pytest.mark.slow  # another process imports everything first
+def test_another_process_finds_what_was_trained_here(tmp_path, steps):
+    """Also in the second folder that this process has used as a cache."""
+    for folder in ("one", "two"):
+        recorded(steps, memory=str(tmp_path / folder), num_epochs=4, last_step=99).fit(X)
+    assert len(steps.read_bytes()) == 2 * 4
+    assert fit_in_another_process(steps, tmp_path / "two", last_step=99) == 0
+    assert len(steps.read_bytes()) == 2 * 4
+
+
+def test_where_nothing_can_be_locked_nobody_waits(tmp_path, steps, monkeypatch):
+    def refuse(self, *args, **kwargs):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    first, again = (recorded(steps, memory=str(tmp_path / "cache")).fit(X) for _ in range(2))
+    assert len(steps.read_bytes()) == 1
+    assert same_weights(first, again)
