@@ -25,7 +25,7 @@ os.environ["NUMBA_NUM_THREADS"] = "1"  # MiniRocket's
 import numpy as np
 import torch
 from baselines import fit_minirocket, fit_raw, interpolated
-from probe import Row, benchmark_parser, draw_labelled, run_all
+from probe import Row, benchmark_parser, draw_labelled, pretraining_epochs, run_all
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsClassifier
@@ -39,23 +39,21 @@ from simmtm_sk.geometry import Geometry
 from simmtm_sk.nn.masking import geometric_mask
 from simmtm_sk.probing import FEWEST_PER_CLASS, classification_head
 from simmtm_sk.relatives import Relatives
-from simmtm_sk.training.settings import PRETRAINING
 
 DRAWS = 5
 LABELS_PER_CLASS = (1, 5, 10, "all")
 MOST_POOL = 3000
 TASKS = {"small": SMALL, "pool": POOLS, "more small": MORE_SMALL}
-UNTRAINED = {"num_epochs": 0}
-PLAIN = {**UNTRAINED, "metric_strength": 0, "neighborhood_weight": 0}
+PLAIN = {"metric_strength": 0, "neighborhood_weight": 0}
 OURS = {
     "filters": {**PLAIN, "pooling": ("filters", "scale")},
     "no metric": PLAIN,
-    "no graph": {**UNTRAINED, "neighborhood_weight": 0},
-    "untrained": UNTRAINED,
-    "SimMTM": {},  # the default; on too few rows the same
+    "no graph": {"neighborhood_weight": 0},
+    "SimMTM": {},  # the default: on so few series, the encoder is not trained
 }
+PRETRAINED = "pre-trained"  # SimMTM with an encoder trained as it is where it is alone; on pools
 RIVALS = ("raw", "MiniRocket", "MiniRocket, views", "MiniRocket, relatives", "MiniRocket, graph")
-EMBEDDINGS = (*RIVALS, *OURS)
+EMBEDDINGS = (*RIVALS, *OURS, PRETRAINED)
 
 Embedded = tuple[np.ndarray, np.ndarray]  # of training and test part
 
@@ -101,6 +99,8 @@ def embedded(name: str, X: Panel, X_test: Panel) -> Embedded:
     """The embedding of that name."""
     if name in OURS:
         return ours(X, X_test, **OURS[name])
+    if name == PRETRAINED:
+        return ours(X, X_test, num_epochs=pretraining_epochs(len(X)))
     relatives = None
     if "," in name:
         default = SimMTMTransformer()
@@ -151,20 +151,18 @@ def scores(name: str, E: Embedded, y: np.ndarray, y_test: np.ndarray) -> Iterato
         yield {"labels_per_class": "", "draw": "", **row}
 
 
+def embeddings_of(task: str) -> tuple[str, ...]:
+    """What is measured on a set."""
+    return EMBEDDINGS if task in POOLS else EMBEDDINGS[:-1]
+
+
 def measured(runs: list[Row], home: Home) -> Iterator[tuple[Row, list[Row]]]:
     name = str(runs[0]["task"])
     X, y, X_test, y_test = load_task(name, home)
-    untrained = None
     for run in runs:
         start = time.process_time()
-        which = str(run["embedding"])
-        if which == "SimMTM" and untrained is not None and len(X) < PRETRAINING.fewest_rows:
-            E, seconds = untrained
-        else:
-            E = embedded(which, X, X_test)
-            seconds = round(time.process_time() - start, 2)  # of a processor, fit and transform
-        if which == "untrained":
-            untrained = E, seconds
+        E = embedded(str(run["embedding"]), X, X_test)
+        seconds = round(time.process_time() - start, 2)  # of a processor, fit and transform
         rows = [
             {**row, "value": round(float(row["value"]), 5), "cpu_seconds": seconds}
             for row in scores(name, E, y, y_test)
@@ -178,7 +176,10 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", choices=names, default=names, metavar="NAME")
     arguments: argparse.Namespace = parser.parse_args()
     groups = [
-        [{"regime": regime, "task": name, "embedding": embedding} for embedding in EMBEDDINGS]
+        [
+            {"regime": regime, "task": name, "embedding": embedding}
+            for embedding in embeddings_of(name)
+        ]
         for regime, tasks in TASKS.items()
         for name in tasks
         if name in arguments.tasks

@@ -20,6 +20,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from simmtm_sk import SimMTMTransformer
+from simmtm_sk.training.settings import PRETRAINING
+
 RESULTS = Path(__file__).parent / "results"
 
 Row = dict[str, object]
@@ -39,6 +42,13 @@ def cross_validated_accuracy(
     )
     probe = make_pipeline(StandardScaler(), _ridge())
     return float(cross_val_score(probe, np.asarray(E, np.float64), y, cv=folds).mean())
+
+
+def pretraining_epochs(n_series: int, batch_size: int = 32, factor: float = 1.0) -> int:
+    """Epochs of as many steps as pay for an encoder alone, times a factor; on few series, too."""
+    n_train = n_series - int(SimMTMTransformer().validation_fraction * n_series)
+    n_steps = factor * (PRETRAINING.number(n_train) or PRETRAINING.fewest)
+    return max(1, round(n_steps / -(-n_train // batch_size)))
 
 
 def draw_labelled(task_name: str, y: np.ndarray, labels_per_class: int, draw: int) -> np.ndarray:

@@ -23,12 +23,18 @@ from typing import Any
 
 import numpy as np
 from baselines import Embed, fit_minirocket, fit_raw, interpolated
-from probe import Row, benchmark_parser, cross_validated_accuracy, few_label_accuracy, run_all
+from probe import (
+    Row,
+    benchmark_parser,
+    cross_validated_accuracy,
+    few_label_accuracy,
+    pretraining_epochs,
+    run_all,
+)
 from tasks import load_pool, load_small
 
 from simmtm_sk import ConvEncoder, PatchEncoder, SimMTMTransformer
 from simmtm_sk.datasets import Home, Panel
-from simmtm_sk.training.settings import PRETRAINING
 
 LABELS_PER_CLASS = (1, 5, 10)
 SEEDS = 3
@@ -101,9 +107,7 @@ def fitted(X: Panel, variant: str, pooling: str, seed: int, trained: bool) -> Si
     changes = {"pooling": LEARNED, **POOLINGS[pooling], **VARIANTS[variant]}
     factor = changes.pop("steps", 1.0)
     batch_size = changes.get("batch_size", SimMTMTransformer().batch_size)
-    n_train = len(X) - int(SimMTMTransformer().validation_fraction * len(X))
-    n_steps = factor * (PRETRAINING.number(n_train) or PRETRAINING.fewest)
-    changes["num_epochs"] = max(1, round(n_steps / -(-n_train // batch_size))) if trained else 0
+    changes["num_epochs"] = pretraining_epochs(len(X), batch_size, factor) if trained else 0
     common = {"metric_strength": 0.0, "precision": "float32", "random_state": seed}
     return SimMTMTransformer(**changes, **common).fit(X)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from classification import DETERMINISTIC, STRATEGIES
-from embeddings import EMBEDDINGS
+from embeddings import EMBEDDINGS, embeddings_of
 from probe import RESULTS
 from study import POOLINGS, RIVALS, VARIANTS, initial
 from tasks import EPILEPSY, MORE_SMALL, POOLS, REGRESSION, SMALL
@@ -164,10 +164,12 @@ def slashed(
 
 
 def common_sets(rows: pd.DataFrame, tasks: tuple[str, ...]) -> pd.DataFrame:
-    """Rows of the sets that were measured with every embedding."""
+    """Rows of the sets that were measured with every embedding that is to be."""
     rows = where(rows, task=tasks)
-    n_embeddings = rows.groupby("task", observed=True)["embedding"].nunique()
-    return where(rows, task=n_embeddings.index[n_embeddings == len(EMBEDDINGS)].tolist())
+    there = rows.groupby("task", observed=True)["embedding"].agg(set)
+    return where(
+        rows, task=[task for task in there.index if there[task] >= set(embeddings_of(task))]
+    )
 
 
 def embeddings_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -194,7 +196,7 @@ def embeddings_table(rows: pd.DataFrame) -> pd.DataFrame:
                     for k in part.index
                 ]
                 parts.append(part)
-    return pd.concat(parts)[[name for name in EMBEDDINGS if name in parts[0]]]
+    return pd.concat(parts)[[name for name in EMBEDDINGS if any(name in part for part in parts)]]
 
 
 def sets_table(rows: pd.DataFrame) -> pd.DataFrame:

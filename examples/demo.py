@@ -29,8 +29,8 @@ Accuracy on the original test part of a ridge classifier behind three kinds of f
   untrained  the embedding with nothing learned: an encoder as it is initialised, random filters
              and kernels
   SimMTM     the default embedding: with the metric learned, without labels, from masked and
-             warped views of the training series and from their neighbours. So few series do not
-             pay for training the encoder, too; the pictures show what such a training does.
+             warped views of the training series and from their neighbours. Training the encoder,
+             too, would add nothing on so few series; the pictures show what such a training does.
 "all labels" uses every label of the training part, "{N_LABELS} per class" that many of them: the
 mean over {N_DRAWS} draws. Seconds: fit, and embedding the training and test parts. One random
 state, default settings: differences of a few hundredths say little, above all on small test parts.

@@ -57,7 +57,7 @@ def with_gaps(X, seed, n_gaps=3, length=10):
 X_train, y_train = load_dataset("GunPoint", split="train")
 X_test, y_test = load_dataset("GunPoint", split="test")
 X_train_gaps, X_test_gaps = with_gaps(X_train, seed=0), with_gaps(X_test, seed=1)
-embedder = SimMTMTransformer(random_state=0).fit(X_train_gaps)
+embedder = SimMTMTransformer(num_epochs=100, random_state=0).fit(X_train_gaps)
 
 probe = RidgeClassifierCV(np.logspace(-3, 4, 8))
 probe.fit(embedder.transform(X_train_gaps), y_train)
@@ -68,7 +68,8 @@ print(f"accuracy on the test part: {probe.score(embedder.transform(X_test_gaps),
 # Filling gaps
 # ------------
 # ``reconstruct`` rebuilds every point of a series, the missing ones too, in the units of the
-# series. Straight lines across the gaps are the simple rival.
+# series. It needs the pre-training, which ``num_epochs`` has asked for. Straight lines across the
+# gaps are the simple rival.
 
 rebuilt = embedder.reconstruct(X_test_gaps)
 missing = np.isnan(X_test_gaps)

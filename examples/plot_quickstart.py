@@ -30,9 +30,9 @@ X_train.shape, X_test.shape
 # %%
 # Pre-train and embed
 # -------------------
-# ``fit`` looks at the series only. ``transform`` returns a row of features for every series. Fifty
-# series do not pay for training the encoder, so that the default (``num_epochs="auto"``) would only
-# learn which features matter, in closed form; a hundred epochs show what pre-training does.
+# ``fit`` looks at the series only. ``transform`` returns a row of features for every series. The
+# default (``num_epochs="auto"``) would only learn which features matter, in closed form, because on
+# few series training the encoder adds nothing to them; a hundred epochs show what it does.
 
 embedder = SimMTMTransformer(num_epochs=100, random_state=0).fit(X_train)
 embedder.transform(X_test).shape

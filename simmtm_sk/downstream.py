@@ -152,7 +152,9 @@ class PretrainedEstimator(StoredEstimator):
         """
         strategy = STRATEGIES[self.strategy]
         self.history_ = []
-        self.transformer_ = self._trained_transformer(values, seed, strategy.pretrains)
+        self.transformer_ = self._trained_transformer(
+            values, seed, strategy.pretrains, trained_on=strategy.trains
+        )
         self._say(f"embedding {labelled.sum()} series and fitting the head")
         series = values if labelled.all() else values[labelled]
         if strategy.trains:  # with the network, the head has to be a map of its features

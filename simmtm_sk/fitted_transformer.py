@@ -34,6 +34,7 @@ class FittedTransformer(TransformerSettings):
     embedding_: Embedding
     geometry_: Geometry
     n_channels_: int
+    _is_pretrained: bool  # in the last fit, or in those that it has started from
     _pooling_of_geometry: Pooling
     _built_length: int  # of the longest row that the network was built for
 
@@ -41,7 +42,20 @@ class FittedTransformer(TransformerSettings):
         """Return what the last fit has left, if there was one."""
         if not hasattr(self, "network_"):
             return None
-        return StartingWeights(self.network_, self.embedding_, self._built_length)
+        return StartingWeights(
+            self.network_, self.embedding_, self._built_length, self._is_pretrained
+        )
+
+    def _warn_if_untrained(self, method: str) -> None:
+        """Say that a method has nothing learned to go by, unless that was asked for."""
+        if not self._is_pretrained and self.num_epochs != 0:
+            warnings.warn(
+                f"nothing was pre-trained in fit (num_epochs={self.num_epochs!r}), so that "
+                f"{method} uses initial, random weights. Fit with a number of epochs, such as "
+                "num_epochs=20; 0 asks for the initial weights.",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _by_row(self, values: Panel) -> Panel:
         """Make every channel a series if the encoder takes them one by one; without a copy."""

@@ -267,7 +267,7 @@ class SimMTMForecaster(LearningForecaster, PredictingForecaster, BaseForecaster,
         else:  # go on from its weights
             continued = copy.deepcopy(last)
             continued.warm_start = True  # set_params would forget them
-            self.pretrained_ = self._pretrained(continued, values)
+            self.pretrained_ = self._pretrained(continued, values, trained_on=True)
             self.pretrained_.warm_start = last.warm_start
         return self
 

@@ -24,11 +24,14 @@ class StartingWeights:
     embedding : Embedding
     length : int
         Of the longest row that both were built for.
+    trained : bool, default=False
+        Whether the network has been trained since it was drawn.
     """
 
     network: SimMTM
     embedding: Embedding
     length: int
+    trained: bool = False
 
     @classmethod
     def drawn(

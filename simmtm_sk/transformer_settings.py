@@ -14,8 +14,10 @@ from .relatives import Relatives
 from .training.plan import Plan
 from .training.pretraining import Pretraining
 from .training.settings import (
+    EMBEDDING,
     PRETRAINING,
     USUAL_RATE,
+    AutomaticSteps,
     autocast_dtype,
     draw_seed,
     epochs,
@@ -63,8 +65,8 @@ class TransformerSettings(SktimeSklearnBridge):
 
     def _pretraining(self, n_rows: int, device: torch.device) -> Pretraining:
         """Return what decides about pre-training on so many rows."""
-        n_train = n_rows - int(self.validation_fraction * n_rows)
-        n_epochs, evaluate_every = epochs(self.num_epochs, n_train, self.batch_size, PRETRAINING)
+        automatic = EMBEDDING if self._pooling().blocks else PRETRAINING
+        n_epochs, evaluate_every = self._epochs(n_rows, automatic)
         plan = Plan(
             n_epochs=n_epochs,
             batch_size=int(self.batch_size),
@@ -87,6 +89,11 @@ class TransformerSettings(SktimeSklearnBridge):
             validation_fraction=self.validation_fraction,
             autocast=autocast_dtype(self.precision, device),
         )
+
+    def _epochs(self, n_rows: int, automatic: AutomaticSteps) -> tuple[int, int]:
+        """Return the epochs of pre-training on so many rows, and those between evaluations."""
+        n_train = n_rows - int(self.validation_fraction * n_rows)
+        return epochs(self.num_epochs, n_train, self.batch_size, automatic)
 
     def _relatives(self, patch_length: int, seed: int) -> Relatives:
         """Return what the metric of the embedding is learned from."""

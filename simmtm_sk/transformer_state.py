@@ -34,6 +34,7 @@ class StoredTransformer(FittedTransformer, SafeArtifactMixin):
 
     def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         state = {name: getattr(self, name) for name in _NUMBERS}
+        state["_is_pretrained"] = self._is_pretrained
         if hasattr(self, "feature_names_in_"):
             state["feature_names_in_"] = list(self.feature_names_in_)
         tensors = {
@@ -51,6 +52,8 @@ class StoredTransformer(FittedTransformer, SafeArtifactMixin):
         self._built_length = state.integer("_built_length", 1)
         self.n_epochs_ = state.integer("n_epochs_", 0)
         self.history_ = state.records("history_")
+        name = "_is_pretrained"  # older artifacts only know of the last fit
+        self._is_pretrained = state.flag(name) if name in state else self.n_epochs_ > 0
         if "feature_names_in_" in state:
             names = state.items("feature_names_in_", str, int, float, length=self.n_features_in_)
             self.feature_names_in_ = np.asarray(names, dtype=object)

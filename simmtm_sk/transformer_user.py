@@ -30,6 +30,7 @@ from .persistence import (
 from .training.checkpoint import removed_together
 from .training.monitor import EstimatorMonitor
 from .training.plan import Plan
+from .training.settings import PRETRAINING
 from .transformer import SimMTMTransformer
 
 Values = NDArray[np.floating[Any]]
@@ -109,11 +110,18 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
         return isinstance(self.transformer, FrozenEstimator | str | Path)
 
     def _trained_transformer(
-        self, values: Values, seed: int, pretrained: bool, embeds: bool = True
+        self,
+        values: Values,
+        seed: int,
+        pretrained: bool,
+        *,
+        embeds: bool = True,
+        trained_on: bool = False,
     ) -> SimMTMTransformer:
         """Return a transformer of our own: pre-trained on ``values``, given, or untrained.
 
-        One whose network alone is wanted (``embeds=False``) fits nothing beside it.
+        One whose network alone is wanted (``embeds=False``) fits nothing beside it; ``trained_on``
+        as in `_pretrained`.
         """
         template = self._template(values)
         if pretrained and self._is_frozen():
@@ -136,12 +144,24 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
             encoder.set_params(
                 pooling=encoder._pooling().statistics or ("mean",), metric_strength=0
             )
-        return self._pretrained(encoder, values)
+        return self._pretrained(encoder, values, trained_on)
 
-    def _pretrained(self, transformer: SimMTMTransformer, values: Values) -> SimMTMTransformer:
-        """Fit a transformer of our own, which tells our callbacks and says as much as we do."""
+    def _pretrained(
+        self, transformer: SimMTMTransformer, values: Values, trained_on: bool
+    ) -> SimMTMTransformer:
+        """Fit a transformer of our own, which tells our callbacks and says as much as we do.
+
+        A network that something else is to be trained or made from (``trained_on``) learns
+        wherever that pays for the network, whatever stands beside it in the embedding.
+        """
         verbose, callbacks = transformer.verbose, getattr(self, "_skl_callbacks", [])
+        num_epochs = transformer.num_epochs
         transformer.verbose = max(verbose, self.verbose)
+        if trained_on:
+            transformer._validate_params()
+            transformer.num_epochs, _ = transformer._epochs(
+                len(transformer._rows(values)), PRETRAINING
+            )
         # scikit-learn hands down some callbacks by itself
         own = [c for c in callbacks if not isinstance(c, AutoPropagatedCallback)]
         transformer.set_callbacks(*own)
@@ -149,7 +169,7 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
         with task.propagate_callback_context(transformer):
             transformer.fit(values)
         transformer.set_callbacks()
-        transformer.verbose = verbose
+        transformer.verbose, transformer.num_epochs = verbose, num_epochs
         return transformer
 
     def _monitor(self, plan: Plan) -> EstimatorMonitor:

@@ -291,17 +291,45 @@ def test_a_short_run_at_the_automatic_rate_trains_everything():
         assert float(max(moved)) > 1e-3
 
 
-def test_small_data_are_not_trained_on_unless_asked_to():
-    estimator = small(num_epochs="auto").fit(X)
-    assert (estimator.n_epochs_, estimator.history_) == (0, [])
-    assert digest(estimator) == digest(small(num_epochs=0).fit(X))
+def tiny(n_series, **params):
+    given = {"encoder": ConvEncoder(d_model=2, n_layers=1), "num_epochs": "auto", "n_masks": 1}
+    series = np.random.default_rng(0).normal(size=(n_series, 1, 4))
+    return small(**{**given, "batch_size": 512, **params}).fit(series)
+
+
+def test_nothing_is_trained_beside_fixed_blocks_unless_asked_to():
+    for n_series in (20, 700):
+        estimator = tiny(n_series, pooling=("max", "filters"), metric_strength=0)
+        assert (estimator.n_epochs_, estimator.history_) == (0, [])
+    given = {"pooling": ("max", "filters"), "metric_strength": 0, "num_epochs": 0}
+    assert digest(estimator) == digest(tiny(700, **given))
 
 
 @pytest.mark.slow
-def test_large_data_are_trained_on():
-    many = np.random.default_rng(0).normal(size=(600, 1, 8))
-    estimator = small(num_epochs="auto", batch_size=64, validation_fraction=0).fit(many)
-    assert estimator.n_epochs_ == estimator.history_[-1]["epoch"] > 10
+def test_an_encoder_without_fixed_blocks_is_trained_from_600_rows_on():
+    few, many = (
+        tiny(n, pooling=("max",), batch_size=64, validation_fraction=0) for n in (599, 600)
+    )
+    assert (few.n_epochs_, few.history_) == (0, [])
+    assert many.n_epochs_ == many.history_[-1]["epoch"] > 10
+
+
+@pytest.mark.parametrize("method", ["reconstruct", "similarity", "score"])
+def test_what_uses_an_untrained_network_says_so(method, tmp_path):
+    says = rf"nothing was pre-trained .*{method} uses initial, random weights.*num_epochs=20"
+    getattr(small(num_epochs=0).fit(X), method)(X)  # asked for: a warning would be an error
+    untrained = small(num_epochs="auto").fit(X)
+    for estimator in (untrained, load(save(untrained, tmp_path / "untrained"))):
+        with pytest.warns(UserWarning, match=says):
+            getattr(estimator, method)(X)
+    trained = save(small(num_epochs=1).fit(X), tmp_path / "trained")
+    continued = load(trained, warm_start=True, num_epochs=0).fit(X)
+    for estimator in (load(trained), continued, load(save(continued, tmp_path / "continued"))):
+        estimator.num_epochs = "auto"
+        getattr(estimator, method)(X)
+    cold = load(trained, num_epochs="auto").fit(X)
+    with pytest.warns(UserWarning, match=says):
+        getattr(cold, method)(X)
 
 
 # -- warm start ------------------------------------------------------------------------------------

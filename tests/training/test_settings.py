@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from simmtm_sk.training.settings import (
+    EMBEDDING,
     FINETUNING,
     FORECASTING,
     PRETRAINING,
@@ -27,6 +28,13 @@ def test_automatic_epochs_are_none_on_small_data_and_enough_on_large():
     assert n_epochs[-1] == 1  # one pass over a million series is plenty
     assert all(250 <= n <= 350 for n in n_steps[3:5])
     assert 900 <= n_steps[5] <= 1100
+
+
+def test_beside_fixed_blocks_only_very_many_rows_are_trained_on():
+    for n_rows in (1, 600, 7000, 9_999):
+        assert epochs("auto", n_rows, 32, EMBEDDING)[0] == 0
+    for n_rows in (10_000, 1_000_000):
+        assert epochs("auto", n_rows, 32, EMBEDDING) == epochs("auto", n_rows, 32, PRETRAINING)
 
 
 def test_a_given_number_of_epochs_is_taken():
