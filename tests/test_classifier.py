@@ -119,6 +119,19 @@ def test_the_probe_is_where_its_fine_tuning_starts():
     np.testing.assert_allclose(without_opinion, 0.5, atol=1e-3)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("strategy", "trains"), [("linear-probe", False), ("fine-tune", True)])
+def test_what_is_trained_on_is_pretrained_where_an_embedding_is_not(strategy, trains):
+    series = np.random.default_rng(0).normal(size=(600, 1, 8))
+    transformer = small(
+        encoder=ConvEncoder(d_model=2, n_layers=1), num_epochs="auto", batch_size=128
+    )
+    estimator = classifier(transformer=transformer, strategy=strategy, num_epochs=1)
+    used = estimator.fit(series, series[:, 0, 0] > 0).transformer_
+    assert (used.n_epochs_ > 0) == trains
+    assert used.num_epochs == "auto"
+
+
 def test_an_encoder_without_a_share_of_the_rate_stays_as_it_is(pretrained):
     frozen = FrozenEstimator(pretrained)
     estimator = classifier(strategy="fine-tune", transformer=frozen, encoder_lr_share=0.0)
