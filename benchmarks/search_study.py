@@ -1,11 +1,11 @@
-"""What a search over r, M, τ and λ can find: beside the noise of a seed.
+"""What a search over r, M, τ and λ can find, beside the noise of a seed.
 
 python benchmarks/search_study.py --data-home DIR [--results DIR] [--shard I/N] [--time-limit S]
 
 With three seeds, on three sets that are not saturated; no test part is opened. One parameter is
 changed at a time, and τ with λ = 1, of the training of a small encoder, `ENCODER`, for `STEPS`
-steps at the usual rate. ``steps`` = 0 is the network as initialised: there r and M change the metric
-of the embedding alone, in a grid, and τ and λ change nothing. The ridge probe scores what the
+steps at the usual rate. ``steps`` = 0 is the network as initialised: there r and M change the
+metric of the embedding alone, in a grid, and τ and λ nothing. The ridge probe scores what the
 encoder has learned alone, and the whole embedding: cross-validated on the training parts of two
 archive sets (every third point), and on the validation part of a pool (300 series to train on, 300
 to score). Beside the accuracy stand two criteria that need no labels:

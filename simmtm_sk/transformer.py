@@ -348,6 +348,8 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
         -----
         ConvergenceWarning
             If the training diverges later; the best finite weights are kept.
+        UserWarning
+            If a parameter of the objective was chosen, but ``num_epochs="auto"`` trains nothing.
         """
         last = self._last_weights() if self.warm_start else None
         self.reset()
@@ -356,6 +358,7 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
         values = check_series(self, X, reset=True)
         rows = self._rows(values)
         settings = self._pretraining(len(rows), rows.device)
+        self._warn_of_idle_parameters(len(rows), settings.plan)
         check_memory_suffices(settings, rows.n_channels, rows.length, len(rows), rows.device)
         start = StartingWeights.drawn(
             settings,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 
 from .embedding import Pooling
@@ -23,6 +25,9 @@ from .training.settings import (
     epochs,
     resolve_device,
 )
+
+# what only a training can pass on to the embedding; masks reach its metric, too
+_OF_TRAINING = ("temperature", "constraint_weight", "own_view_weight", "objective")
 
 
 class TransformerSettings(SktimeSklearnBridge):
@@ -94,6 +99,20 @@ class TransformerSettings(SktimeSklearnBridge):
         """Return the epochs of pre-training on so many rows, and those between evaluations."""
         n_train = n_rows - int(self.validation_fraction * n_rows)
         return epochs(self.num_epochs, n_train, self.batch_size, automatic)
+
+    def _warn_of_idle_parameters(self, n_rows: int, plan: Plan) -> None:
+        """Say so where a parameter of the objective was chosen, but "auto" trains nothing."""
+        if self.num_epochs != "auto" or plan.n_epochs > 0:
+            return
+        usual = type(self)()
+        idle = [name for name in _OF_TRAINING if getattr(self, name) != getattr(usual, name)]
+        if idle:
+            warnings.warn(
+                f"{', '.join(idle)} without effect: num_epochs='auto' does not train on {n_rows} "
+                "rows, where it has not been seen to pay. Give num_epochs as a number to train.",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _relatives(self, patch_length: int, seed: int) -> Relatives:
         """Return what the metric of the embedding is learned from."""

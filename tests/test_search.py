@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
+import numpy as np
 import pytest
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, KFold
 from sktime.classification.model_selection import TSCGridSearchCV
 
+from simmtm_sk import SimMTMTransformer
 from simmtm_sk.nn.masking import geometric_mask
 from tests.classifiers import X, classifier, same_weights, small, y
+from tests.small import CONV
 
 HEADS = {"head": ["auto", "ridge", "logistic", "spread"]}
 IN_TWO_PROCESSES = [
@@ -147,3 +150,46 @@ def test_where_nothing_can_be_locked_nobody_waits(tmp_path, steps, monkeypatch):
     first, again = (recorded(steps, memory=str(tmp_path / "cache")).fit(X) for _ in range(2))
     assert len(steps.read_bytes()) == 1
     assert same_weights(first, again)
+
+
+# -- what a search can reach ----------------------------------------------------------------------
+
+CHOICES = {"mask_ratio": 0.2, "n_masks": 3, "temperature": 0.5, "constraint_weight": 1.0}
+
+
+def embedded(**params):
+    """The whole embedding, of a short training unless ``num_epochs`` says otherwise."""
+    given = {"encoder": CONV, "num_epochs": 5, "random_state": 0, "device": "cpu"}
+    return SimMTMTransformer(**{**given, **params}).fit_transform(X)
+
+
+def changed(one, other):
+    """Root mean square of the change, in standard deviations of all numbers."""
+    return np.sqrt(np.square(one - other).mean()) / one.std()
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_every_parameter_of_the_method_reaches_the_embedding(name):
+    """Fifteen steps are enough."""
+    usual, choice = embedded(batch_size=8), embedded(batch_size=8, **{name: CHOICES[name]})
+    assert changed(usual, choice) > 0.01
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_what_cannot_reach_the_embedding_is_said(name, recwarn):
+    """Where "auto" trains nothing, masks reach the metric of the embedding, and τ and λ nothing."""
+    usual = embedded(num_epochs="auto")
+    choice = embedded(num_epochs="auto", **{name: CHOICES[name]})
+    said = [str(warning.message) for warning in recwarn]
+    if name in ("temperature", "constraint_weight"):
+        np.testing.assert_array_equal(usual, choice)
+        assert len(said) == 1
+        assert said[0].startswith(f"{name} without effect: num_epochs='auto' does not train on 24")
+    else:
+        assert changed(usual, choice) > 0.01
+        assert said == []
+
+
+def test_the_control_without_training_is_not_warned_of(recwarn):
+    embedded(num_epochs=0, temperature=0.5)
+    assert [str(warning.message) for warning in recwarn] == []
