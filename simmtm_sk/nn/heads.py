@@ -76,8 +76,8 @@ def pooled(points: Tensor, tokens: Tensor | None, statistic: str) -> Tensor:
                 return points.amax(1)
             case "min":
                 return points.amin(1)
-            case "std":  # the norm is faster, but its last bits depend on the number of threads
-                return points.std(1, correction=0)
+            case "std":  # torch's own takes ten times as long
+                return _root((points - points.mean(1, keepdim=True)).square().mean(1))
             case _:
                 above = torch.empty_like(points.detach())  # 0 and 1, without a pass more
                 torch.gt(points.detach(), 0, out=above)
@@ -94,10 +94,14 @@ def pooled(points: Tensor, tokens: Tensor | None, statistic: str) -> Tensor:
             return points.masked_fill(~inside, torch.inf).amin(1)
         case "std":
             centred = (points - mean[:, None]).masked_fill(~inside, 0)
-            std: Tensor = torch.linalg.vector_norm(centred, dim=1)
-            return std / count.sqrt()
+            return _root(centred.square().sum(1) / count)
         case _:
             return ((points > 0) & inside).sum(1).to(points.dtype) / count
+
+
+def _root(variance: Tensor) -> Tensor:
+    """Return standard deviations, with a gradient of zero where nothing varies."""
+    return variance.clamp(min=torch.finfo(variance.dtype).tiny).sqrt()
 
 
 def owner_means(x: Tensor, owner: Tensor, n_owners: int) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 GROUP = 8  # kernels that compete with each other
 N_GROUPS, N_TAPS = 16, 9  # groups of each dilation, for the series and as many for its differences
-_NUMBERS = 1 << 17  # responses that are held at once, which stay near a core
+_NUMBERS = 1 << 18  # responses that are held at once, which stay near a core
 _NUDGE = 1e-4  # responses of rounding errors are smaller, in series of unit standard deviation
 
 
@@ -120,10 +120,9 @@ def won(values: Tensor, weight: Tensor, dilation: int, inside: Tensor) -> tuple[
         outside = inside[:, None] == 0  # where no response reaches the limit
         limit = largest.masked_fill(outside, torch.inf)
         smallest = smallest.masked_fill_(outside, -torch.inf)
-        wins = torch.empty_like(largest)  # 0 and 1, without memory for every kernel
-        for kernel in range(GROUP):
-            torch.ge(response[:, kernel], limit, out=wins)
-            most[:, kernel] = wins.mul_(largest).sum(-1)
-            torch.le(response[:, kernel], smallest, out=wins)
-            least[:, kernel] = wins.sum(-1)
+        wins = torch.empty_like(response)  # 0 and 1, without a pass more
+        torch.ge(response, limit[:, None], out=wins)
+        most = wins.mul_(largest[:, None]).sum(-1)
+        torch.le(response, smallest[:, None], out=wins)
+        least = wins.sum(-1)
     return most, least

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from simmtm_sk.nn.heads import STATISTICS, Decoder, Projector, pooled
+from tests.small import torch_threads
 
 PLAIN = {
     "mean": lambda x: x.mean(0),
@@ -71,6 +72,18 @@ def test_pooled_std_has_the_same_gradients_with_and_without_a_mask():
         for tokens in (None, torch.ones(4, 9, dtype=torch.bool))
     )
     torch.testing.assert_close(masked, plain)
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("masked", [False, True])
+def test_pooled_has_the_same_bits_on_any_number_of_threads(statistic, masked):
+    points = random_points(2, 30_000, 6).float()
+    tokens = prefixes([30_000, 20_001], 30_000) if masked else None
+    results = []
+    for n_threads in (1, 2, 5):
+        with torch_threads(n_threads):
+            results.append(pooled(points, tokens, statistic))
+    assert all(torch.equal(result, results[0]) for result in results)
 
 
 def test_projector_sees_the_mean_token_within():
