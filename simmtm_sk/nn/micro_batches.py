@@ -23,6 +23,7 @@ KEPT = 1 << 23  # numbers in a layer of a step: above, backward encodes micro-ba
 
 Results = tuple[Tensor, ...]
 Computation = Callable[[slice], Results]
+MicroBatched = Callable[[Computation, int, int, nn.Module], Results]
 Mapped = Callable[..., Iterator[Any]]
 A = TypeVar("A")
 B = TypeVar("B")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .contracts import Backbone, EncodedViews, Objective
 from .encoders import token_mask
 from .heads import Decoder, Projector, pooled
-from .micro_batches import in_micro_batches
+from .micro_batches import MicroBatched, in_micro_batches
 from .normalization import NormalizedRows, normalized_rows, without_gaps
 from .stats_scaler import InstanceStatsScaler
 
@@ -81,7 +81,12 @@ class SimMTM(nn.Module):
         )
 
     def losses(
-        self, values: Tensor, observed: Tensor, within: Tensor | None, views: Tensor
+        self,
+        values: Tensor,
+        observed: Tensor,
+        within: Tensor | None,
+        views: Tensor,
+        encoded: MicroBatched = in_micro_batches,
     ) -> dict[str, Tensor]:
         """Return the terms of the objective on one batch.
 
@@ -95,6 +100,8 @@ class SimMTM(nn.Module):
             Points before the end of each series.
         views : Tensor of bool, shape (M N, C, L)
             Visible points of all first views, all second views, and so on.
+        encoded : callable, default=in_micro_batches
+            Computes the rows, here or elsewhere.
 
         Returns
         -------
@@ -118,7 +125,7 @@ class SimMTM(nn.Module):
             series = self.projector(points, tokens)
             return self.decoder(points, length) if self.decodes_first else points, series
 
-        rebuilt, series = in_micro_batches(encode, len(rows), self.layer_size(rows.values), self)
+        rebuilt, series = encoded(encode, len(rows), self.layer_size(rows.values), self)
         # similarities and softmax need all digits, also where the encoder ran in bfloat16
         with torch.autocast(values.device.type, enabled=False):
             target = rows.values[:n_series].to(self.dtype)

@@ -9,6 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from .distributed import Ranks
+
 Losses = Callable[[Tensor, torch.Generator], dict[str, Tensor]]
 
 
@@ -24,6 +26,7 @@ def gradients(
     losses: Losses,
     index: Tensor,
     generator: torch.Generator,
+    ranks: Ranks | None = None,
 ) -> dict[str, Tensor]:
     """Leave the gradients of a batch's total loss in the parameters.
 
@@ -38,6 +41,8 @@ def gradients(
         ``losses(index, generator)`` returns scalar tensors by name, one of them "total".
     index : Tensor of int, shape (n_rows,)
     generator : torch.Generator
+    ranks : Ranks or None, default=None
+        Processes that compute the same batch together: none may halve it alone.
 
     Returns
     -------
@@ -47,16 +52,17 @@ def gradients(
     Raises
     ------
     MemoryError
-        If half a batch does not fit.
+        If half a batch does not fit, or the share of a rank.
     """
     try:
         return _gradients(optimizer, memory.n_slices, losses, index, generator)
     except RuntimeError as error:
         if not _is_out_of_memory(error):
             raise
-        if memory.n_slices > 1 or len(index) < 2:
+        if memory.n_slices > 1 or len(index) < 2 or ranks is not None:
+            part = "half" if ranks is None else f"the share of rank {ranks.rank} of"
             raise MemoryError(
-                f"half a batch of {len(index)} rows does not fit into memory; lower batch_size, "
+                f"{part} a batch of {len(index)} rows does not fit into memory; lower batch_size, "
                 "n_masks or max_length, or the size of the encoder (d_model, n_layers)."
             ) from error
     memory.n_slices = 2

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ..nn.randomness import own_dropout, own_randomness
 from .checkpoint import Checkpoint
+from .distributed import Ranks
 from .gradients import Losses, gradients
 from .monitor import Monitor
 from .plan import Plan
@@ -63,6 +64,7 @@ def train(
     device: torch.device,
     checkpoint: Checkpoint | None = None,
     monitor: Monitor | None = None,
+    ranks: Ranks | None = None,
 ) -> tuple[History, bool]:
     """Train ``model`` in place and return what happened.
 
@@ -84,6 +86,8 @@ def train(
         Written after every evaluation, and continued from if it is there.
     monitor : Monitor or None, default=None
         Is told of every step and evaluation, and may stop the training.
+    ranks : Ranks or None, default=None
+        Processes that train together and whose gradients are averaged.
 
     Returns
     -------
@@ -112,7 +116,9 @@ def train(
     if plan.n_epochs == 0:  # no optimizer, which would import torch's compiler: two seconds
         model.eval()
         return History(), True
-    run = _Training(model, _optimizer(model, plan, device), plan, n_rows, losses, device, monitor)
+    run = _Training(
+        model, plan.optimizer(model, device), plan, n_rows, losses, device, monitor, ranks
+    )
     run.resume(None if checkpoint is None else checkpoint.load(model.state_dict(), device))
     complete = True
     before: Weights | None = None
@@ -134,6 +140,8 @@ def train(
                 break
         final = None if evaluate is None else run.kept
     except KeyboardInterrupt:
+        if ranks is not None:  # the others cannot go on
+            raise
         complete, final = False, before if evaluate is None or run.kept is None else run.kept
         warnings.warn(
             f"training was interrupted in epoch {run.progress.epoch + 1} of {plan.n_epochs}; "
@@ -149,16 +157,6 @@ def train(
         model.load_state_dict(final)
     model.eval()
     return run.history, complete
-
-
-def _optimizer(model: nn.Module, plan: Plan, device: torch.device) -> torch.optim.AdamW:
-    """AdamW on encoder and heads, each with its share of the learning rate."""
-    named = list(model.named_parameters())
-    encoder = [p for name, p in named if "backbone" in name.split(".")]
-    heads = [p for name, p in named if "backbone" not in name.split(".")]
-    groups = [{"params": encoder, "share": plan.encoder_lr_share}, {"params": heads, "share": 1.0}]
-    fused = device.type in ("cpu", "cuda")
-    return torch.optim.AdamW(groups, lr=plan.lr, weight_decay=plan.weight_decay, fused=fused)
 
 
 def _copied(model: nn.Module) -> Weights:
@@ -192,6 +190,7 @@ class _Training:
     losses: Losses
     device: torch.device
     monitor: Monitor | None
+    ranks: Ranks | None = None
     progress: _Progress = field(default_factory=_Progress)
     history: History = field(default_factory=list)
     kept: Weights | None = None  # the best, or without evaluation the last known to be sound
@@ -272,7 +271,9 @@ class _Training:
                 group["lr"] = lr * group["share"]
             if self.monitor is not None:
                 self.monitor.step_begin()
-            terms = gradients(self.optimizer, progress, self.losses, index, generator)
+            terms = gradients(self.optimizer, progress, self.losses, index, generator, self.ranks)
+            if self.ranks is not None:
+                self.ranks.average_gradients(self.model)
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), plan.max_grad_norm)
             self.optimizer.step()
             steps.append({**terms, "grad_norm": norm})

@@ -1,9 +1,12 @@
-"""How long and how fast to train."""
+"""How long and how fast to train, and the optimizer that does."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+
+import torch
+from torch import nn
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,18 @@ class Plan:
     def exhausted(self, stale: int) -> bool:
         """Whether ``stale`` evaluations without improvement end the training."""
         return self.patience is not None and stale >= self.patience
+
+    def optimizer(self, model: nn.Module, device: torch.device) -> torch.optim.AdamW:
+        """Return AdamW on encoder and heads, each with its share of the learning rate."""
+        named = list(model.named_parameters())
+        encoder = [p for name, p in named if "backbone" in name.split(".")]
+        heads = [p for name, p in named if "backbone" not in name.split(".")]
+        groups = [
+            {"params": encoder, "share": self.encoder_lr_share},
+            {"params": heads, "share": 1.0},
+        ]
+        fused = device.type in ("cpu", "cuda")
+        return torch.optim.AdamW(groups, lr=self.lr, weight_decay=self.weight_decay, fused=fused)
 
     def learning_rate(self, step: int, n_steps: int) -> float:
         """Linear warm-up, then half a cosine down to zero."""

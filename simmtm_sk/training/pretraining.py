@@ -10,9 +10,11 @@ from torch import Tensor
 from ..data import RowSource
 from ..nn.contracts import Encoder, Mask, Objective
 from ..nn.masking import MaskFunction, mask_function, masked_views
+from ..nn.micro_batches import in_micro_batches
 from ..nn.model import SimMTM
 from ..nn.randomness import redirected
 from .checkpoint import Checkpoint
+from .distributed import Ranks, SharedCheckpoint, SharedMonitor
 from .isolation import isolated_torch
 from .loop import History, train
 from .monitor import Monitor
@@ -95,9 +97,11 @@ def pretrain(
 
     Returns the history and whether the training came to its planned end, as `train` does.
 
-    The held-out criterion is the objective's, with masks that are the same in every epoch.
+    The held-out criterion is the objective's, with masks that are the same in every epoch. If this
+    process has joined others, all of them train together, see `distributed`.
     """
     device, plan = rows.device, settings.plan
+    ranks = None if plan.n_epochs == 0 else Ranks.joined(device)
     network.to(device)
     if compile:
         network.backbone.compile()
@@ -106,11 +110,20 @@ def pretrain(
     )
     held_out = held_out[: 8 * plan.batch_size]  # enough to decide on, whatever the size of the data
 
+    encoded = in_micro_batches
+    if ranks is not None:
+        smallest = len(train_index) // -(-len(train_index) // plan.batch_size)
+        some = rows.gather(train_index[:8])
+        ranks.check_agreement(network, smallest * (1 + settings.n_masks), settings, some, len(rows))
+        encoded = ranks.in_micro_batches
+        checkpoint = None if checkpoint is None else SharedCheckpoint(checkpoint, ranks)
+        monitor = None if monitor is None else SharedMonitor(monitor, ranks)
+
     def losses_of(index: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         values, observed, within = rows.gather(index)
         views = settings.views(network, values, observed, generator)
         with torch.autocast(device.type, settings.autocast, enabled=settings.autocast is not None):
-            return network.losses(values, observed, within, views)
+            return network.losses(values, observed, within, views, encoded)
 
     def evaluate() -> dict[str, float]:
         generator = torch.Generator(device).manual_seed(plan.seed)
@@ -120,7 +133,8 @@ def pretrain(
             for name, value in losses_of(index, generator).items():
                 sums[name] = sums.get(name, torch.zeros_like(value)) + value * len(index)
         means = {name: float(value) / len(held_out) for name, value in sums.items()}
-        return {**means, "criterion": network.criterion(means)}
+        values = {**means, "criterion": network.criterion(means)}
+        return values if ranks is None else ranks.of_first(values)
 
     with isolated_torch(plan.seed):
         result = train(
@@ -132,6 +146,7 @@ def pretrain(
             device=device,
             checkpoint=checkpoint,
             monitor=monitor,
+            ranks=ranks,
         )
     network.cpu()
     return result

@@ -15,6 +15,7 @@ import torch
 from ..data import WindowDataset
 from ..nn.model import SimMTM
 from .checkpoint import Checkpoint, DamagedError, packed, remove_when_finished, unpacked
+from .distributed import Ranks
 from .fingerprint import UnreliableError, fingerprint
 from .isolation import one_fit_at_a_time
 from .loop import History
@@ -56,9 +57,17 @@ def run(
     Warns
     -----
     UserWarning
-        If the run cannot be told from others, and is neither kept nor continued for that reason; or
-        if what the cache holds is damaged, and is computed again.
+        If the run cannot be told from others, and is neither kept nor continued for that reason; if
+        what the cache holds is damaged, and is computed again; or if several ranks train together,
+        for which there is no cache.
     """
+    if memory is not None and Ranks.joined(rows.device) is not None:
+        memory = None
+        warnings.warn(
+            "memory is not used where several ranks train together; checkpoint_dir is.",
+            UserWarning,
+            stacklevel=2,
+        )
     name = None
     if memory is not None or checkpoint_dir is not None:
         name = run_name(settings, values)
