@@ -11,8 +11,15 @@ from pathlib import Path
 import filelock
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    KFold,
+    cross_val_score,
+)
 from sktime.classification.model_selection import TSCGridSearchCV
 
 from simmtm_sk import SimMTMTransformer
@@ -193,3 +200,86 @@ def test_what_cannot_reach_the_embedding_is_said(name, recwarn):
 def test_the_control_without_training_is_not_warned_of(recwarn):
     embedded(num_epochs=0, temperature=0.5)
     assert [str(warning.message) for warning in recwarn] == []
+
+
+# -- stopping the hopeless early ------------------------------------------------------------------
+
+
+def test_halving_trains_few_candidates_long(steps):
+    """Nine for one epoch, three for three, one for nine: 27 epochs a fold instead of 81."""
+    grid = {
+        "transformer__mask_ratio": [0.25, 0.5, 0.75],
+        "transformer__constraint_weight": [0.0, 0.1, 1.0],
+    }
+    estimator = classifier(transformer=recorded(steps))
+    search = HalvingGridSearchCV(
+        estimator,
+        grid,
+        resource="transformer__num_epochs",
+        max_resources=9,
+        cv=KFold(2),
+        error_score="raise",
+    ).fit(X, y)
+    assert search.n_candidates_ == [9, 3, 1]
+    assert search.n_resources_ == [1, 3, 9]
+    assert len(steps.read_bytes()) == 2 * (9 * 1 + 3 * 3 + 1 * 9) + 9
+    assert search.best_params_["transformer__num_epochs"] == 9
+    chosen = clone(estimator).set_params(**search.best_params_)
+    by_hand = cross_val_score(chosen, X, y, cv=KFold(2))
+    assert search.best_score_ == pytest.approx(by_hand.mean())
+
+
+class Pruning:
+    """Reports every evaluation to optuna, and ends a training that is to be pruned."""
+
+    def __init__(self, trial):
+        self.trial, self.pruned = trial, False
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, metadata=None):
+        record = (metadata or {}).get("record")
+        if record is None:
+            return False
+        self.trial.report(record["valid_criterion"], int(record["epoch"]))
+        self.pruned = self.trial.should_prune()
+        return self.pruned
+
+
+def test_optuna_prunes_trainings(steps):
+    optuna = pytest.importorskip("optuna", reason="optuna is not installed")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    rates = [1e-2, 1e-3, 1e-7, 1e-6]
+
+    def study(pruner):
+        def objective(trial):
+            pruning = Pruning(trial)
+            lr = trial.suggest_categorical("lr", rates)
+            transformer = recorded(steps, num_epochs=40, lr=lr, batch_size=12).set_params(
+                validation_fraction=0.25, patience=None
+            )
+            transformer.set_callbacks(pruning).fit(X)
+            if pruning.pruned:
+                raise optuna.TrialPruned
+            return transformer.history_[-1]["valid_criterion"]
+
+        steps.unlink(missing_ok=True)
+        study = optuna.create_study(pruner=pruner)
+        for lr in rates:
+            study.enqueue_trial({"lr": lr})
+        study.optimize(objective, n_trials=len(rates))
+        return study, len(steps.read_bytes())
+
+    whole, n_whole = study(optuna.pruners.NopPruner())
+    pruned, n_pruned = study(optuna.pruners.MedianPruner(n_startup_trials=1, n_warmup_steps=10))
+    assert pruned.best_params == whole.best_params
+    assert pruned.best_value == whole.best_value
+    assert "PRUNED" in {trial.state.name for trial in pruned.trials}
+    assert n_pruned < 0.8 * n_whole
