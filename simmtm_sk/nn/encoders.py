@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .gelu import GELU, gelu
+
 
 def token_mask(within: Tensor | None, patch_length: int) -> Tensor | None:
     """Mark the tokens that hold at least one point of their series: (n_rows, n_tokens)."""
@@ -51,7 +53,7 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor, within: Tensor | None) -> Tensor:
         """(n_rows, length, d_model) -> the same shape; what lies in the padding stays zero."""
-        h = self.conv(_cut(F.gelu(self.norm(x)), within))
+        h = self.conv(_cut(gelu(self.norm(x)), within))
         return _cut(x + self.dropout(h), within)
 
 
@@ -112,7 +114,7 @@ class TransformerBlock(nn.Module):
         self.out = nn.Linear(d_model, d_model)
         self.norm_feedforward = nn.LayerNorm(d_model)
         self.feedforward = nn.Sequential(
-            nn.Linear(d_model, d_feedforward), nn.GELU(), nn.Linear(d_feedforward, d_model)
+            nn.Linear(d_model, d_feedforward), GELU(), nn.Linear(d_feedforward, d_model)
         )
         self.dropout = nn.Dropout(dropout)
 

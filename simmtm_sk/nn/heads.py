@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .gelu import gelu
 
 STATISTICS = ("mean", "max", "min", "std", "ppv")
 
@@ -27,7 +28,7 @@ class Projector(nn.Module):
 
     def forward(self, points: Tensor, tokens: Tensor | None) -> Tensor:
         """(n_rows, n_tokens, d_model) -> (n_rows, projection_dim), over the ``tokens`` within."""
-        projected: Tensor = self.out(F.gelu(self.hidden(pooled(points, tokens, "mean"))))
+        projected: Tensor = self.out(gelu(self.hidden(pooled(points, tokens, "mean"))))
         return projected
 
 
