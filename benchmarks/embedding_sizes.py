@@ -4,9 +4,9 @@ python benchmarks/embedding_sizes.py [--results DIR]
 
 Random walks, which nothing is learned from: 100 series of 6 channels and 18 000 points, as long as
 EigenWorms, and 200 series of 50 channels and 200 points. Every run has a process of its own on one
-core; the encoder is not trained, the default for so few series. Writes results/embedding_sizes.csv: seconds of
-the processor for fit and for transform of the same series, and the peak of the memory less what the
-process had before, in MB.
+core; the encoder is not trained, the default for so few series. Writes
+results/embedding_sizes.csv: seconds of the processor for fit and for transform of the same series,
+and the peak of the memory less what the process had before, in MB.
 """
 
 import argparse
