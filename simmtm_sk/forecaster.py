@@ -59,10 +59,11 @@ class SimMTMForecaster(LearningForecaster, PredictingForecaster, BaseForecaster,
         strategy trains on from. None stands for a `PatchEncoder` with masks on whole patches.
     strategy : str, default="combination"
         * "combination": members are ridges on the window and on a longer one at coarser resolution,
-          following the level or not, of all series and of each; profiles of the last 1 to 28
-          periods of a season found in the series, or means of the last points where there is none;
-          and a linear probe of the encoder. Their weights, by step, are those of the smallest error
-          at rolling origins, shrunken, see `simmtm_sk.training.weights`.
+          following the level or not, of all series and of each; profiles of the last 1 or 28
+          periods of a season found in the series, and such that fade with time, or means of the
+          last points where there is none; and a linear probe of the encoder. Their weights, by
+          step, are those of the smallest error at rolling origins, shrunken, see
+          `simmtm_sk.training.weights`.
         * "closed-form": the same without an encoder. The others are the encoder alone:
         * "fine-tune": encoder and head are trained; the forecast is a weighted mean of theirs and
           of the ridge on the window, with weights chosen on held-out windows.

@@ -38,7 +38,7 @@ def test_choices_say_the_weights_by_step():
     assert list(weights) == ["1", "2", "3-4", "5-8", "9-12"]
     for by_member in weights.values():
         assert sum(by_member.values()) == pytest.approx(1, abs=1e-3)
-    assert "profile 3 x 24" in weights["1"]
+    assert "profile of 24, memory 0.85" in weights["1"]
 
 
 def test_rolling_forecasts_are_those_of_predict():

@@ -150,15 +150,22 @@ class SeasonalProfile(nn.Module):
     Parameters
     ----------
     period, n_periods, horizon : int
-    level_share : float
-        Share of the difference between the last period's mean and that of all that forecasts are
-        shifted by.
+    memory, level_memory : float
+        Weight of a period, in the mean, in units of that of the next one: in its course around its
+        level, and in its level. As in exponential smoothing; 1 are plain means.
     """
 
-    def __init__(self, period: int, n_periods: int, horizon: int, level_share: float) -> None:
+    def __init__(
+        self,
+        period: int,
+        n_periods: int,
+        horizon: int,
+        memory: float = 1.0,
+        level_memory: float = 1.0,
+    ) -> None:
         super().__init__()
         self.period, self.n_periods, self.horizon = period, n_periods, horizon
-        self.level_share = level_share
+        self.memory, self.level_memory = memory, level_memory
 
     def forward(self, context: Context) -> Tensor:
         """Return forecasts, (n, horizon); the last value where no whole period was observed."""
@@ -167,13 +174,22 @@ class SeasonalProfile(nn.Module):
         values = context.values[:, -n_points:].reshape(-1, self.n_periods, self.period)
         start = torch.arange(length - n_points, length, self.period, device=values.device)
         whole = (start >= context.first).to(values.dtype)
-        count = whole.sum(1, keepdim=True)
-        profile = (values * whole[:, :, None]).sum(1) / count.clamp(min=1)
-        shift = values[:, -1].mean(1, keepdim=True) - profile.mean(1, keepdim=True)
-        profile = profile + self.level_share * shift
-        profile = torch.where(count > 0, profile, context.last)
+        age = torch.arange(self.n_periods, device=values.device).flip(0)
+        weight, level_weight = (
+            whole * memory ** age.to(values.dtype) for memory in (self.memory, self.level_memory)
+        )
+        level = values.mean(2)
+        course = weighted_mean(values - level[:, :, None], weight)
+        profile = course + weighted_mean(level[:, :, None], level_weight)
+        profile = torch.where(whole.any(1, keepdim=True), profile, context.last)
         step = torch.arange(self.horizon, device=values.device) % self.period
         return profile[:, step]
+
+
+def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Return means over periods, (n, n_periods, period) and (n, n_periods) -> (n, period)."""
+    total = weight.sum(1, keepdim=True)
+    return torch.einsum("npt,np->nt", values, weight / total.masked_fill(total == 0, 1))
 
 
 MEMBER_KINDS = ("ridge", "profile")
@@ -194,7 +210,7 @@ class Member:
         Of a ridge, see `WindowRidge` and `resolution`.
     penalty : float
         Of a ridge, in units of the mean variance of a feature.
-    period, n_periods, level_share
+    period, n_periods, memory, level_memory
         Of a profile, see `SeasonalProfile`.
     """
 
@@ -206,7 +222,8 @@ class Member:
     n_maps: int = 1
     period: int = 0
     n_periods: int = 0
-    level_share: float = 0.0
+    memory: float = 1.0
+    level_memory: float = 1.0
     penalty: float = PENALTY
 
     @property
@@ -217,8 +234,9 @@ class Member:
             goal = "" if self.anchored else " to the mean"
             return f"{whose} {self.length}{goal}{', cautious' * (self.penalty > PENALTY)}"
         if self.period > 1:
-            level = f", level {self.level_share:g}" if self.level_share else ""
-            return f"profile {self.n_periods} x {self.period}{level}"
+            if self.memory < 1:
+                return f"profile of {self.period}, memory {self.memory:g}"
+            return f"profile {self.n_periods} x {self.period}"
         return f"mean of {self.n_periods}" if self.n_periods > 1 else "last value"
 
     @property
@@ -244,4 +262,4 @@ class Member:
         """Return it as a module, a ridge with coefficients of zero."""
         if self.kind == "ridge":
             return WindowRidge(self, horizon)
-        return SeasonalProfile(self.period, self.n_periods, horizon, self.level_share)
+        return SeasonalProfile(self.period, self.n_periods, horizon, self.memory, self.level_memory)

@@ -56,7 +56,8 @@ def restored_combination(
 def _check_member(spec: Member, n_series: int) -> None:
     """Refuse a member that would fail, or take far more memory than any fit, when it forecasts."""
     if spec.kind == "profile":
-        fits = spec.period * spec.n_periods == spec.length and 0 <= spec.level_share <= 1
+        fits = spec.period * spec.n_periods == spec.length
+        fits = fits and 0 <= spec.memory <= 1 and 0 <= spec.level_memory <= 1
     else:
         fits = spec.n_maps in (1, n_series) and spec.length * spec.n_features <= _LARGEST_SUMMARY
     if not fits:
@@ -74,7 +75,8 @@ def _member(state: StateReader) -> Member:
         n_maps=state.integer("n_maps", 1),
         period=state.integer("period", 0, length),
         n_periods=state.integer("n_periods", 0, length),
-        level_share=state.number("level_share"),
+        memory=state.number("memory"),
+        level_memory=state.number("level_memory"),
         penalty=state.number("penalty"),
     )
     state.finish()

@@ -23,15 +23,10 @@ FEWEST_WINDOWS = 8  # that a ridge is fitted to
 FIRST_CUT = 0.4  # of the training part, that members must be able to do with
 LONG_CONTEXT = 4  # times the window: what ridges with a coarse memory look at
 RECENT_SHARE, FINENESS = 3, 48  # a third of the window as it is; see `resolution`
-PROFILES = (
-    (1, 0.0),
-    (3, 0.0),
-    (14, 0.0),
-    (28, 0.0),
-    (7, 0.5),
-    (7, 1.0),
-)  # periods, share of the level
-LONGER_PROFILES = ((4, 0.0),)  # of a multiple of the season, such as a week beside a day
+MOST_PERIODS = 28  # of a season, behind a profile
+MEMORIES = (0.6, 0.85, 0.95)  # of a season's course, by period,
+LEVEL_MEMORY = 0.5  # and of its level
+PERIODS_OF_MULTIPLE = 4  # of a multiple of the season, such as a week beside a day
 MEANS = (1, 3, 8, 28)  # points, where there is no season
 LONGEST_MEMORY = 8_192  # points of a context
 CAUTIOUS = 3.0  # penalty of a ridge for series with few windows
@@ -86,8 +81,7 @@ def choose_members(panel: Panel, look_back: int, horizon: int) -> list[Member]:
 
     Ridges on the window and on a longer one at coarser resolution, each once following the level
     and once not; a cautious one, which is better where windows are few; where there are several
-    series, also one of its own for each; profiles of the season, or means of the last points where
-    there is none.
+    series, also one of its own for each; and what `_profiles` returns.
     """
     longest = int(panel.train.max())
     members = []
@@ -109,21 +103,41 @@ def choose_members(panel: Panel, look_back: int, horizon: int) -> list[Member]:
                 Member(m.kind, m.length, m.anchored, m.n_recent, m.fineness, n_series)
                 for m in ridges
             ]
-    periods = find_periods(panel.values, panel.train)
-    for period, profiles in zip(periods, (PROFILES, LONGER_PROFILES), strict=False):
-        for n_periods, level_share in profiles:
-            fitting = min(n_periods, min(longest, LONGEST_MEMORY) // period)
-            member = _profile(period, fitting, level_share)
-            if fitting > 0 and member not in members:
-                members.append(member)
-    if not periods:
-        members += [_profile(1, n_points) for n_points in MEANS if n_points <= longest]
-    return members
+    longest_memory = min(longest, LONGEST_MEMORY)
+    return members + _profiles(find_periods(panel.values, panel.train), longest_memory)
 
 
-def _profile(period: int, n_periods: int, level_share: float = 0.0) -> Member:
+def _profiles(periods: list[int], longest: int) -> list[Member]:
+    """Return profiles of a season, and of a multiple of it, or means where there is none.
+
+    Of the last period alone, of many alike, and of many that fade: a course that changes slowly on
+    a level that changes fast.
+    """
+    if not periods or periods[0] > longest:
+        return [_profile(1, n_points) for n_points in MEANS if n_points <= longest]
+    season, *multiples = periods
+    profiles = [_profile(season, 1)]
+    n_periods = min(MOST_PERIODS, longest // season)
+    if n_periods > 1:
+        profiles.append(_profile(season, n_periods))
+        profiles += [_profile(season, n_periods, memory, LEVEL_MEMORY) for memory in MEMORIES]
+    for multiple in multiples:
+        n_periods = min(PERIODS_OF_MULTIPLE, longest // multiple)
+        if n_periods:
+            profiles.append(_profile(multiple, n_periods))
+    return profiles
+
+
+def _profile(period: int, n_periods: int, memory: float = 1.0, level_memory: float = 1.0) -> Member:
     length = period * n_periods
-    return Member("profile", length, period=period, n_periods=n_periods, level_share=level_share)
+    return Member(
+        "profile",
+        length,
+        period=period,
+        n_periods=n_periods,
+        memory=memory,
+        level_memory=level_memory,
+    )
 
 
 def usual_jump(panel: Panel) -> Tensor:

@@ -18,7 +18,7 @@ def fill(ridge, seed=0):
 MEMBERS = (
     Member("ridge", 8, n_recent=8),
     Member("ridge", 20, anchored=False, n_recent=4, fineness=2, n_maps=2),
-    Member("profile", 12, period=4, n_periods=3, level_share=0.5),
+    Member("profile", 12, period=4, n_periods=3, memory=0.5, level_memory=0.8),
     Member("profile", 1, period=1, n_periods=1),
 )
 

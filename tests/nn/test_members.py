@@ -114,25 +114,28 @@ def test_own_ridge_takes_the_map_of_the_series():
 
 def test_profile_is_the_mean_of_the_phase():
     values = contexts(length=13)
-    forecast = SeasonalProfile(4, 3, 6, 0.0)(context(values)).numpy()
+    forecast = SeasonalProfile(4, 3, 6)(context(values)).numpy()
     for row, ahead in zip(values.numpy(), forecast, strict=True):
         expected = [np.mean([row[13 - 4 * k + h % 4] for k in (1, 2, 3)]) for h in range(6)]
         np.testing.assert_allclose(ahead, expected)
 
 
-def test_profile_moves_to_the_level_of_the_last_period():
-    values = contexts(length=12)
-    plain, half, whole = (
-        SeasonalProfile(4, 3, 4, share)(context(values)) for share in (0.0, 0.5, 1.0)
-    )
-    torch.testing.assert_close(half, (plain + whole) / 2)
-    torch.testing.assert_close(whole.mean(1), values[:, -4:].mean(1))
+def test_profile_forgets_as_exponential_smoothing_does():
+    """Course and level of a period, each smoothed from period to period."""
+    values = contexts(length=120)
+    forecast = SeasonalProfile(4, 30, 4, memory=0.5, level_memory=0.2)(context(values)).numpy()
+    for row, ahead in zip(values.numpy(), forecast, strict=True):
+        course, level = np.zeros(4), 0.0
+        for period in row.reshape(30, 4):
+            course = 0.5 * course + 0.5 * (period - period.mean())
+            level = 0.2 * level + 0.8 * period.mean()
+        np.testing.assert_allclose(ahead, course + level, rtol=1e-6, atol=1e-8)
 
 
 def test_profile_counts_observed_periods_alone():
     values = contexts(length=12)
     values[:, :5] = NAN
-    forecast = SeasonalProfile(4, 3, 4, 0.0)(context(values))
+    forecast = SeasonalProfile(4, 3, 4, 0.5, 0.5)(context(values))
     torch.testing.assert_close(forecast, values[:, -4:])
 
 
@@ -146,7 +149,7 @@ def test_profile_without_a_period_is_the_last_value():
 def test_profile_of_single_points_is_their_mean():
     values = contexts()
     expected = values[:, -3:].mean(1, keepdim=True).expand(-1, 2)
-    torch.testing.assert_close(SeasonalProfile(1, 3, 2, 0.0)(context(values)), expected)
+    torch.testing.assert_close(SeasonalProfile(1, 3, 2)(context(values)), expected)
 
 
 # -- what they are called -------------------------------------------------------------------------
@@ -156,13 +159,15 @@ def test_names_are_distinct():
     members = (
         Member("ridge", 8, n_recent=8),
         Member("ridge", 20, anchored=False, n_recent=4, fineness=2, n_maps=2),
-        Member("profile", 12, period=4, n_periods=3, level_share=0.5),
+        Member("profile", 12, period=4, n_periods=3),
+        Member("profile", 12, period=4, n_periods=3, memory=0.5, level_memory=0.8),
         Member("profile", 1, period=1, n_periods=1),
         Member("profile", 5, period=1, n_periods=5),
     )
     names = [member.name for member in members]
     assert names[:2] == ["ridge 8", "own ridge 20 to the mean"]
-    assert names[2:] == ["profile 3 x 4, level 0.5", "last value", "mean of 5"]
+    assert names[2:4] == ["profile 3 x 4", "profile of 4, memory 0.5"]
+    assert names[4:] == ["last value", "mean of 5"]
 
 
 @pytest.mark.parametrize(("length", "recent", "fineness"), [(50, 10, 4), (50, 50, 1), (7, 0, 2)])

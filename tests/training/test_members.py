@@ -164,6 +164,14 @@ def test_short_series_have_means_of_the_last_points():
 def test_seasonal_series_have_profiles():
     time = np.arange(120)
     chosen = names([np.sin(2 * np.pi * time / 6)])
+    profiles = [f"profile of 6, memory {memory:g}" for memory in (0.6, 0.85, 0.95)]
+    assert chosen[-5:] == ["profile 1 x 6", "profile 20 x 6", *profiles]
+
+
+def test_a_multiple_of_the_season_has_a_profile():
+    """Two days in seven are otherwise."""
+    time = np.arange(800)
+    week = np.sin(2 * np.pi * time / 6) * np.where(time // 6 % 7 < 5, 1.0, 0.3)
+    chosen = names([week])
     assert "profile 1 x 6" in chosen
-    assert "profile 14 x 6" in chosen
-    assert "last value" not in chosen
+    assert "profile 4 x 42" in chosen
