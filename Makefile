@@ -14,12 +14,13 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCS_INSTALLED := .venv/.installed-docs
 
-.PHONY: help install demo test test-lowest torture lint format docs clean
+.PHONY: help install demo test test-lowest torture gpu lint format docs clean
 
 help:
 	@echo "make demo     pre-train on real series, print a table, draw into demo_output/"
 	@echo "make test     the test suite and the doctests"
 	@echo "make torture  kills, damaged files, full disks, threads: half an hour, one table"
+	@echo "make gpu      a CUDA device beside the CPU: results, speed, memory, in ten minutes"
 	@echo "make test-lowest  the quick tests with the lowest versions of all dependencies"
 	@echo "make lint     ruff and mypy"
 	@echo "make format   let ruff fix and format what it can"
@@ -53,6 +54,9 @@ test: $(INSTALLED)
 
 torture: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.reliability.torture --workers $(WORKERS)
+
+gpu: $(INSTALLED)
+	$(BIN)/python benchmarks/gpu.py
 
 # An environment of its own, with every dependency at the lower bound that pyproject.toml names.
 test-lowest: $(INSTALLED)
