@@ -25,7 +25,14 @@ from functools import cached_property, partial
 
 import numpy as np
 from baselines import Embed, fit_minirocket, fit_multirocket, fit_raw, interpolated
-from probe import benchmark_parser, draw_labelled, label_scores, probability_scores, run_all
+from probe import (
+    benchmark_parser,
+    draw_labelled,
+    label_scores,
+    pretraining_epochs,
+    probability_scores,
+    run_all,
+)
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -129,8 +136,13 @@ class Prepared:
     cache: str | None = None
 
     def _encoder(self, **params: object) -> SimMTMTransformer:
-        settings = {"precision": "float32", "random_state": self.seed, "memory": self.cache}
-        encoder = SimMTMTransformer(**settings, **params).fit(self.X)
+        settings = {
+            "num_epochs": pretraining_epochs(len(self.X)),
+            "precision": "float32",
+            "random_state": self.seed,
+            "memory": self.cache,
+        }
+        encoder = SimMTMTransformer(**{**settings, **params}).fit(self.X)
         encoder.memory = None  # nothing to keep of what strategies make of it
         return encoder
 

@@ -37,7 +37,7 @@ from classification import (
     scored,
     trained_seconds,
 )
-from probe import benchmark_parser, draw_labelled, run_all
+from probe import benchmark_parser, draw_labelled, pretraining_epochs, run_all
 from study import LEARNED
 from tasks import load_pool
 
@@ -186,9 +186,15 @@ def fits(artifact: Path, encoder: str, seed: int) -> dict[str, Callable[[Panel],
     return {
         "general": lambda X: load().transform,
         "untrained": lambda X: new(num_epochs=0).fit(X).transform,
-        "in-domain": lambda X: new().fit(X).transform,
+        "in-domain": lambda X: new(num_epochs=pretraining_epochs(len(X))).fit(X).transform,
         "general, then in-domain": lambda X: (
-            load(warm_start=True, num_epochs="auto", patience=new().patience).fit(X).transform
+            load(
+                warm_start=True,
+                num_epochs=pretraining_epochs(len(X)),
+                patience=new().patience,
+            )
+            .fit(X)
+            .transform
         ),
     }
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from classification import DETERMINISTIC, STRATEGIES
+from embedding_sizes import SHAPES
 from embeddings import EMBEDDINGS, embeddings_of
 from probe import RESULTS
 from study import POOLINGS, RIVALS, VARIANTS, initial
@@ -45,7 +46,7 @@ METHODS = {
 }
 LABELS = ("1", "5", "10", "30", "all")
 ORDER = {
-    "task": (*SMALL, *MORE_SMALL, *POOLS, *EPILEPSY, *REGRESSION),
+    "task": (*SMALL, *MORE_SMALL, *POOLS, *EPILEPSY, *REGRESSION, *SHAPES),
     "method": (*METHODS, "chosen"),
     "labels_per_class": LABELS,
 }
