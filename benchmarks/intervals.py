@@ -76,7 +76,7 @@ def intervals(fitted: SimMTMForecaster, values: np.ndarray, alphas: list[float])
     """Quantiles behind the end of a series, (n_alphas, n_columns, horizon)."""
     columns = list(values.T)
     windows = ForecastWindows(columns, fitted.forecast_.context_length, fitted.horizon_)
-    last = pd.DataFrame(values).ffill().to_numpy()[-1]
+    last = pd.DataFrame(values).ffill().to_numpy()[-1].copy()
     numbers = np.arange(len(columns))
     place = numbers, windows.lengths, fitted._series_std
     made = roll_out(fitted.forecast_, windows, *place, last)

@@ -12,18 +12,16 @@ from numpy.typing import NDArray
 from ..data.forecast_windows import ForecastWindows, observed_length, training_length
 from ..nn.combination import Combination
 from ..nn.forecast import Forecast
-from .closed_form import clearly_best
 from .forecasting import Fitted
 from .members import choose_members, panel_of, solve_ridges, usual_jump
 from .rolling import HELD_OUT, Rolling, forecast_errors, roll, rolling_residuals
-from .task import N_BLOCKS
 from .weights import combination_weights
 
 ENCODER_STRATEGY = "linear-probe"  # how the encoder's forecast is fitted
 POINTS_FOR_ENCODER = 150_000  # of all training parts, below which an encoder has nothing to add
 SHORTEST_FOR_ENCODER = 20_000  # points of a series, on average
-ENCODER_MARGIN = 0.01  # share of the error that an encoder must save,
-ENCODER_SHARE = 1 / 3  # and what its weight is shrunken to
+ENCODER_MARGIN = 0.002  # share of the error that an encoder must save,
+ENCODER_SHARE = 1 / 5  # and what its weight is shrunken to
 
 
 def fit_combination(
@@ -52,7 +50,7 @@ def fit_combination(
     device : torch.device
     fit_encoder : callable or None, default=None
         Returns the forecast of an encoder, fitted to the training part. It counts if it makes the
-        combination clearly better on the held-out part.
+        combination better on the held-out part.
     """
     ends = np.array([observed_length(values) for values in series])
     train = np.array([training_length(end, held_out) for end in ends])
@@ -86,7 +84,7 @@ def pays_for_encoder(train: Sequence[NDArray[np.floating[Any]]]) -> bool:
 def _add_encoder(
     combination: Combination, rolling: Rolling, windows: ForecastWindows, encoder: Forecast
 ) -> None:
-    """Let an encoder's forecast count as much as the held-out part says, if it says so clearly."""
+    """Let an encoder's forecast count as much as the held-out part says, if it is of use there."""
     held_out = rolling.fold == HELD_OUT
     series, origin = rolling.series[held_out], rolling.origin[held_out]
     mean = torch.einsum("mh,mnh->nh", combination.weights, rolling.errors[:, held_out].double())
@@ -97,11 +95,6 @@ def _add_encoder(
     n_independent = rolling.n_independent * len(series) / len(rolling.series)
     share = combination_weights(both, one_fold, n_independent, prior)[1]
     combined = torch.lerp(mean, errors, share)
-    blocks = np.arange(len(series)) * N_BLOCKS // max(1, len(series))
-    by_time = np.argsort(origin, kind="stable")
-    squares = {
-        kind: torch.stack([values[by_time[blocks == i]].square().sum() for i in range(N_BLOCKS)])
-        for kind, values in (("without", mean), ("with", combined))
-    }
-    if clearly_best(squares, ENCODER_MARGIN) == "with":
+    saved = 1 - combined.square().sum() / mean.square().sum()
+    if float(saved) > ENCODER_MARGIN:
         combination.encoder, combination.encoder_share = encoder, share
