@@ -42,15 +42,15 @@ from .transformer_user import Values, followed
 
 
 class SimMTMClassifier(PretrainedEstimator, ClassifierMixin, BaseClassifier, BaseEstimator):
-    """Classify time series with a pre-trained encoder.
+    """Classify time series by an embedding that needs no labels.
 
     Works in scikit-learn's tools and in sktime's.
 
     Parameters
     ----------
     transformer : SimMTMTransformer, FrozenEstimator, str, Path or None, default=None
-        Where the encoder comes from. A `SimMTMTransformer` (None: one with its defaults) is
-        pre-trained in ``fit`` on the training series, labelled or not; its parameters can be tuned
+        Where the embedding comes from. A `SimMTMTransformer` (None: one with its defaults) is
+        fitted in ``fit`` to the training series, labelled or not; its parameters can be tuned
         as ``transformer__mask_ratio`` and so on. ``FrozenEstimator(fitted_transformer)`` or the
         path of a saved one: its weights are taken as they are, and never changed in the original;
         only the levels that series are standardised to are taken from the training series, if
@@ -120,7 +120,7 @@ default="linear-probe"
     *Labels* may be text, bytes, bools, integers, floats, dates or intervals, and are predicted,
     saved and loaded as what they are.
 
-    *Unlabelled series* take part in pre-training, and in a linear head that spreads labels. They
+    *Unlabelled series* take part in the embedding, and in a linear head that spreads labels. They
     are marked by None, NaN, NaT or NA in ``y``, and by the value of ``unlabelled``: without
     ``unlabelled=-1`` the label -1 is a class like any other.
 
@@ -208,7 +208,7 @@ default="linear-probe"
             Labels; see Notes of the class for unlabelled series.
         sample_weight : array-like of shape (n_series,), default=None
             Weights of the labelled series in the head and in fine-tuning, on top of
-            ``class_weight``; one of weight zero only takes part in pre-training. Weights of
+            ``class_weight``; one of weight zero only takes part in the embedding. Weights of
             unlabelled series mean nothing.
 
         Returns

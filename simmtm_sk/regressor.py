@@ -42,7 +42,7 @@ from .transformer_user import Values, followed
 
 
 class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEstimator):
-    """Predict a number from a time series with a pre-trained encoder.
+    """Predict a number from a time series by an embedding that needs no labels.
 
     Works in scikit-learn's tools and in sktime's.
 
@@ -79,7 +79,7 @@ class SimMTMRegressor(PretrainedEstimator, RegressorMixin, BaseRegressor, BaseEs
 
     Notes
     -----
-    *Unlabelled series*, marked by None, NaN or NA in ``y``, take part in pre-training only.
+    *Unlabelled series*, marked by None, NaN or NA in ``y``, take part in the embedding only.
 
     Examples
     --------

@@ -48,14 +48,15 @@ DEFAULT_POOLING = ("max", "min", "std", "ppv", "filters", "kernels", "scale")
 
 
 class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, BaseEstimator):
-    """Embed time series without labels: pre-train an encoder in ``fit``, use it in ``transform``.
+    """Embed time series without labels: learn how in ``fit``, embed in ``transform``.
 
     Pre-training follows SimMTM [1]_: several masked views of every series are encoded, each series
     is rebuilt from a similarity-weighted average of all other rows' representations, and views of
     one series are kept together. The embedding consists of statistics over time of the encoder's
-    layers and of fixed blocks beside them. Its features are standardised, blocks weigh alike
-    whatever their size, and directions that tell relatives apart are shrunk: distances mean
-    something, for nearest neighbours and k-means as for a linear model.
+    layers and of fixed blocks beside them, with which it is pre-trained on very many series only,
+    see ``num_epochs``. Learned in closed form, on any number of them: features are standardised,
+    blocks weigh alike whatever their size, and directions that tell relatives apart are shrunk.
+    Distances then mean something, for nearest neighbours and k-means as for a linear model.
 
     The class is a scikit-learn transformer and an sktime transformer at once.
 
@@ -159,7 +160,7 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
     Attributes
     ----------
     network_ : simmtm_sk.nn.model.SimMTM
-        The pre-trained network, on the CPU.
+        The network, pre-trained or as it was drawn, on the CPU.
     embedding_ : simmtm_sk.embedding.Embedding
         What was fitted beside it: the blocks of ``pooling`` that training does not change.
     geometry_ : simmtm_sk.geometry.Geometry
@@ -321,7 +322,7 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
     @with_callbacks
     @torch_as_it_starts()
     def fit(self, X: Any, y: Any = None) -> SimMTMTransformer:
-        """Pre-train on the series of ``X``.
+        """Learn from the series of ``X``, by pre-training where ``num_epochs`` says so.
 
         Parameters
         ----------
