@@ -100,7 +100,12 @@ def planned() -> list[list[Row]]:
     """All runs, so that a time limit cuts off pairs of parameters first."""
     return [
         [{"task": task, "steps": steps, "seed": seed, **DEFAULT, **changes}]
-        for steps, settings in ((STEPS, TRAININGS), (0, MASKS), (STEPS, MORE_TRAININGS))
+        for steps, settings in (
+            (0, [{}]),
+            (STEPS, TRAININGS),
+            (0, MASKS),
+            (STEPS, MORE_TRAININGS),
+        )
         for seed in range(SEEDS)
         for changes in settings
         for task in TASKS
