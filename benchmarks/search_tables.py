@@ -96,12 +96,20 @@ def stacked_table(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.set_index("encoder")[list(names)].rename(columns=names).astype(str)
 
 
+def ranks_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """The run of each number of ranks that took the processors least."""
+    best = rows.loc[rows.groupby("ranks")["processor_seconds"].idxmin()].set_index("ranks")
+    names = {"processor_seconds": "seconds of all processors", "seconds": "seconds", "load": "load"}
+    return best[list(names)].rename(columns=names).astype(str)
+
+
 TABLES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "study": (study_table, "search_study.csv"),
     "metric": (metric_table, "search_study.csv"),
     "criteria": (criteria_table, "search_study.csv"),
     "early": (early_table, "search_early.csv"),
     "collections": (collections_table, "large_collections.csv"),
+    "ranks": (ranks_table, "ranks.csv"),
     "stacked": (stacked_table, "stacked_settings.csv"),
 }
 
