@@ -81,6 +81,7 @@ def halving(first: int, X: np.ndarray, y: np.ndarray) -> Found:
         PIPELINE,
         GRID,
         resource=resource,
+        min_resources=first,
         max_resources=EPOCHS,
         factor=FACTOR,
         cv=FOLDS,
