@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from .classifier import SimMTMClassifier
 from .encoders import ConvEncoder, PatchEncoder, PointEncoder
+from .imputer import SimMTMImputer
 from .objectives import SimMTMObjective
 from .persistence import ArtifactError, load, save
 from .regressor import SimMTMRegressor
@@ -19,6 +20,7 @@ __all__ = [
     "PointEncoder",
     "SimMTMClassifier",
     "SimMTMForecaster",
+    "SimMTMImputer",
     "SimMTMObjective",
     "SimMTMRegressor",
     "SimMTMTransformer",

@@ -7,12 +7,14 @@ from .misreadings import announce_misreadings, announce_order
 from .panel import MappedPanel, Panel, chunks, on_disk
 from .tables import plain_table
 from .window_dataset import RowSource, WindowDataset, series_ends
+from .written_back import WrittenBack
 
 __all__ = [
     "MappedPanel",
     "Panel",
     "RowSource",
     "WindowDataset",
+    "WrittenBack",
     "announce_misreadings",
     "announce_order",
     "channel_names",

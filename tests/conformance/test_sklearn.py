@@ -2,7 +2,7 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder, SimMTMTransformer
+from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder, SimMTMImputer, SimMTMTransformer
 
 SMALL = {"num_epochs": 1, "projection_dim": 4, "batch_size": 64}
 TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
@@ -17,6 +17,7 @@ INSTANCES = [
         layers="last",
         **SMALL,
     ),
+    SimMTMImputer(),
 ]
 
 

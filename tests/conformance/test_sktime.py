@@ -3,7 +3,13 @@
 import pytest
 from sktime.utils.estimator_checks import check_estimator, parametrize_with_checks
 
-from simmtm_sk import SimMTMClassifier, SimMTMForecaster, SimMTMRegressor, SimMTMTransformer
+from simmtm_sk import (
+    SimMTMClassifier,
+    SimMTMForecaster,
+    SimMTMImputer,
+    SimMTMRegressor,
+    SimMTMTransformer,
+)
 
 
 # sktime's checks of predict_proba: skpro, which gives whole distributions, is no requirement
@@ -13,7 +19,13 @@ from simmtm_sk import SimMTMClassifier, SimMTMForecaster, SimMTMRegressor, SimMT
 # one series given as a table of a single column, which we say is read as many of one point
 @pytest.mark.filterwarnings("ignore:X is read as .* series of a single time point")
 @parametrize_with_checks(
-    [SimMTMTransformer, SimMTMClassifier, SimMTMRegressor, SimMTMForecaster],
+    [
+        SimMTMTransformer,
+        SimMTMClassifier,
+        SimMTMRegressor,
+        SimMTMForecaster,
+        SimMTMImputer,
+    ],
     obj_varname="estimator",
     check_varname="test_name",
 )
