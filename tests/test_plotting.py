@@ -9,11 +9,18 @@ import pytest
 import torch
 from sklearn.exceptions import NotFittedError
 
-from simmtm_sk import ConvEncoder, PatchEncoder, SimMTMForecaster, SimMTMTransformer
+from simmtm_sk import (
+    ConvEncoder,
+    PatchEncoder,
+    SimMTMForecaster,
+    SimMTMImputer,
+    SimMTMTransformer,
+)
 from simmtm_sk.datasets import load_dataset
 from simmtm_sk.plotting import (
     EmbeddingDisplay,
     ForecastDisplay,
+    ImputationDisplay,
     LossDisplay,
     ReconstructionDisplay,
 )
@@ -332,3 +339,16 @@ def test_members_that_count_more_are_stronger_and_those_without_weight_not_drawn
 def test_which_series_there_are_is_said(forecaster):
     with pytest.raises(ValueError, match="series must be from 0 to 1, got 2"):
         ForecastDisplay.from_estimator(forecaster, series=2)
+
+
+def test_imputation():
+    X = np.sin(np.arange(200) / 3)[None]
+    gappy = X.copy()
+    gappy[0, 80:90] = np.nan
+    imputer = SimMTMImputer().fit(gappy)
+    display = ImputationDisplay.from_estimator(imputer, gappy, truth=X)
+    assert np.flatnonzero(display.std).tolist() == list(range(80, 90))
+    np.testing.assert_array_equal(display.filled, imputer.transform(gappy)[0])
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert labels == ["± 2 std", "hidden", "observed", "filled"]
+    assert display.figure_ is display.ax_.figure

@@ -6,7 +6,14 @@
 
 from .embedding import EmbeddingDisplay
 from .forecast import ForecastDisplay
+from .imputation import ImputationDisplay
 from .losses import LossDisplay
 from .reconstruction import ReconstructionDisplay
 
-__all__ = ["EmbeddingDisplay", "ForecastDisplay", "LossDisplay", "ReconstructionDisplay"]
+__all__ = [
+    "EmbeddingDisplay",
+    "ForecastDisplay",
+    "ImputationDisplay",
+    "LossDisplay",
+    "ReconstructionDisplay",
+]
