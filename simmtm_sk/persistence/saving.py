@@ -37,7 +37,7 @@ def save(estimator: Saveable, path: str | Path) -> Path:
 
     Parameters
     ----------
-    estimator : SimMTMTransformer, SimMTMClassifier, SimMTMRegressor or SimMTMForecaster
+    estimator : estimator of this package
         Fitted.
     path : str or Path
         ".zip" is added where it is missing. The file is written beside its final place and moved
