@@ -36,8 +36,8 @@ for name, n_train, n_test in (("GunPoint", 50, 150), ("ItalyPowerDemand", 67, 10
 # %%
 # The classifiers
 # ---------------
-# By default `SimMTMClassifier` pre-trains on the training series and fits a linear head on their
-# embeddings. The rival is a forest of trees on statistics of random intervals.
+# By default `SimMTMClassifier` learns an embedding of the training series and fits a linear head on
+# it. The rival is a forest of trees on statistics of random intervals.
 
 benchmark.add_estimator(SimMTMClassifier(random_state=0), "SimMTM, linear probe")
 benchmark.add_estimator(TimeSeriesForestClassifier(random_state=0), "time series forest")
