@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -105,8 +106,19 @@ class PretrainedEstimator(StoredEstimator):
         if y is None or (hasattr(y, "__len__") and len(y) != len(values)):
             given = "no labels" if y is None else f"{len(y)} labels"
             raise ValueError(f"X has {len(values)} series, but y has {given}; one each is needed.")
-        self._template(values)
+        self._announce_idle_epochs(self._template(values))
         return values
+
+    def _announce_idle_epochs(self, template: SimMTMTransformer) -> None:
+        """Say so where ``num_epochs`` was probably meant for pre-training, which has its own."""
+        is_idle = self.num_epochs != "auto" and not STRATEGIES[self.strategy].trains
+        if is_idle and template.num_epochs == "auto" and not self._is_frozen():
+            warnings.warn(
+                f"num_epochs={self.num_epochs} is of fine-tuning, and strategy={self.strategy!r} "
+                "has none; for pre-training give transformer__num_epochs, the transformer's own.",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _values(self, X: Any) -> Values:
         """Return series to predict for as an array, their channels checked."""

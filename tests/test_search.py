@@ -58,7 +58,7 @@ def recorded(steps, last_step=None, **params):
     """Return a transformer whose epochs are one step, and that embeds in no time."""
     mask = RecordedMask(str(steps), last_step)
     given = {"masking": mask, "pooling": ("max", "std"), "neighborhood_weight": 0.0}
-    return small(**given, random_state=0, **params)
+    return small(**{**given, "random_state": 0, **params})
 
 
 def search_over_heads(search, folder, steps, **params):
@@ -227,6 +227,24 @@ def test_halving_trains_few_candidates_long(steps):
     chosen = clone(estimator).set_params(**search.best_params_)
     by_hand = cross_val_score(chosen, X, y, cv=KFold(2))
     assert search.best_score_ == pytest.approx(by_hand.mean())
+
+
+def test_halving_over_the_epochs_of_fine_tuning_is_told_what_it_does():
+    """They mean nothing to a linear probe."""
+    search = HalvingGridSearchCV(
+        classifier(transformer=recorded("", num_epochs="auto")),
+        {"transformer__mask_ratio": [0.25, 0.75]},
+        resource="num_epochs",
+        max_resources=2,
+        factor=2,
+        cv=KFold(2),
+        error_score="raise",
+    )
+    says = (
+        r"num_epochs=[12] is of fine-tuning, .*'linear-probe' has none; .*transformer__num_epochs"
+    )
+    with pytest.warns(UserWarning, match=says):
+        search.fit(X, y)
 
 
 class Pruning:
