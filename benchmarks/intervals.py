@@ -26,6 +26,7 @@ from simmtm_sk.training.rollout import roll_out
 N_ORIGINS = 100
 LEVELS = np.round(np.arange(0.05, 0.96, 0.05), 2)
 COVERAGES = (0.5, 0.8, 0.95)
+ALPHAS = sorted({*LEVELS, *(0.5 + s * c / 2 for c in COVERAGES for s in (-1, 1))})
 Row = dict[str, object]
 
 
@@ -40,7 +41,7 @@ def changed(values: np.ndarray, kind: str, period: int) -> np.ndarray:
 
 
 def measured(runs: list[Row], home: Home) -> Iterator[tuple[Row, list[Row]]]:
-    fitted: dict[object, SimMTMForecaster] = {}
+    fitted: dict[int, tuple[SimMTMForecaster, np.ndarray]] = {}  # with quantiles of its errors
     for run in runs:
         task, horizon, kind = str(run["task"]), int(str(run["horizon"])), str(run["kind"])
         series, period = load_series(task, home), PERIOD[task]
@@ -52,14 +53,15 @@ def measured(runs: list[Row], home: Home) -> Iterator[tuple[Row, list[Row]]]:
                 refit=False,
             )
             y = pd.DataFrame(series.values[: series.valid_end])
-            fitted[horizon] = forecaster.fit(y, fh=np.arange(1, horizon + 1))
-        alphas = sorted({*LEVELS, *(0.5 + s * c / 2 for c in COVERAGES for s in (-1, 1))})
+            forecaster.fit(y, fh=np.arange(1, horizon + 1))
+            errors = forecaster.residuals_, forecaster._residual_series
+            fitted[horizon] = forecaster, column_quantiles(*errors, len(y.columns), ALPHAS)
         origins = np.linspace(series.valid_end, len(series.values) - horizon, N_ORIGINS).astype(int)
         inside, pinball = np.zeros(len(COVERAGES)), 0.0
         for origin in origins:
             context = changed(series.values[max(0, origin - MEMORY) : origin], kind, period)
             target = series.values[origin : origin + horizon].T + 5 * (kind == "shift")
-            quantiles = dict(zip(alphas, intervals(fitted[horizon], context, alphas), strict=True))
+            quantiles = dict(zip(ALPHAS, intervals(*fitted[horizon], context), strict=True))
             for place, coverage in enumerate(COVERAGES):
                 low, high = (quantiles[0.5 + sign * coverage / 2] for sign in (-1, 1))
                 inside[place] += np.mean((low <= target) & (target <= high)) / len(origins)
@@ -72,7 +74,7 @@ def measured(runs: list[Row], home: Home) -> Iterator[tuple[Row, list[Row]]]:
         yield run, [row]
 
 
-def intervals(fitted: SimMTMForecaster, values: np.ndarray, alphas: list[float]) -> np.ndarray:
+def intervals(fitted: SimMTMForecaster, errors: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Quantiles behind the end of a series, (n_alphas, n_columns, horizon)."""
     columns = list(values.T)
     windows = ForecastWindows(columns, fitted.forecast_.context_length, fitted.horizon_)
@@ -80,7 +82,6 @@ def intervals(fitted: SimMTMForecaster, values: np.ndarray, alphas: list[float])
     numbers = np.arange(len(columns))
     place = numbers, windows.lengths, fitted._series_std
     made = roll_out(fitted.forecast_, windows, *place, last)
-    errors = column_quantiles(fitted.residuals_, fitted._residual_series, len(columns), alphas)
     return made.values + errors * made.unit
 
 
