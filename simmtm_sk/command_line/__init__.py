@@ -1,0 +1,1 @@
+"""What ``python -m simmtm_sk`` does."""
