@@ -2,11 +2,11 @@
 
 python benchmarks/large_collections.py [--n-series N] [--gigabytes N] [--folder DIR]
 
-Random walks of 128 points in one .npy file are embedded in blocks of 5 000, by two processes and by
+Random walks of 128 points in one .npy file are embedded in blocks of 1 000, by two processes and by
 one, each on one thread, and written to another .npy file that is opened as a memory map: the recipe
 of docs/scaling.rst. Two embeddings: that of a small encoder alone, and the default one of a share
 of the series; one process has a tenth of them. Then a process of its own fits a small transformer
-to a memory map of so many gigabytes, series of 512 points: the file is sparse, all but every 1 000th
+to a memory map of so many gigabytes, series of 512 points; the file is sparse, all but every 1000th
 series are constant. Writes results/large_collections.csv anew; ``--n-series 0`` fits alone, and
 leaves the other rows:
 
@@ -34,7 +34,7 @@ from probe import RESULTS, Row, provenance, write_rows
 
 from simmtm_sk import ConvEncoder, SimMTMTransformer, load, save
 
-LENGTH, LONG, BLOCK = 128, 512, 5_000
+LENGTH, LONG, BLOCK = 128, 512, 1_000
 SMALL: dict[str, Any] = {
     "encoder": ConvEncoder(d_model=16),
     "pooling": ("max", "std", "scale"),
