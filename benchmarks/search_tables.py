@@ -28,18 +28,20 @@ def settings(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(setting=rows.apply(setting, axis=1))
 
 
+def mean_and_deviation(shares: pd.Series, form: str) -> str:
+    """Of the seeds, in per cent; the mean alone of a single one."""
+    mean, deviation = 100 * shares.mean(), 100 * shares.std()
+    return f"{mean:{form}}" + (f" ± {deviation:.1f}" if shares.count() > 1 else "")
+
+
 def against_default(rows: pd.DataFrame) -> pd.DataFrame:
     """Accuracy of the default ± deviation of its seeds; of all others the gain, seed by seed."""
     columns = {}
     for task, part in rows.groupby("task", sort=False):
         wide = part.pivot_table(index="seed", columns="setting", values="accuracy", sort=False)
         gains = wide.sub(wide["default"], axis=0)
-        cells = {
-            name: f"{100 * gain.mean():+.1f} ± {100 * gain.std():.1f}"
-            for name, gain in gains.items()
-        }
-        usual = 100 * wide["default"]
-        columns[task] = {**cells, "default": f"{usual.mean():.1f} ± {usual.std():.1f}"}
+        cells = {name: mean_and_deviation(gain, "+.1f") for name, gain in gains.items()}
+        columns[task] = {**cells, "default": mean_and_deviation(wide["default"], ".1f")}
     table = pd.DataFrame(columns)
     return table.loc[["default", *(name for name in table.index if name != "default")]]
 
