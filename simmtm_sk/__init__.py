@@ -1,5 +1,6 @@
 """Self-supervised pre-training for time series, as scikit-learn and sktime estimators."""
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from .classifier import SimMTMClassifier
@@ -27,6 +28,9 @@ __all__ = [
     "load",
     "save",
 ]
+
+
+__version__ = version("simmtm_sk")
 
 
 def __getattr__(name: str) -> Any:

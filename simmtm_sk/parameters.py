@@ -11,7 +11,7 @@ from numbers import Integral, Real
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 AtLeastZero = Annotated[int, Interval(Integral, 0, None, closed="left")]
 AtLeastOne = Annotated[int, Interval(Integral, 1, None, closed="left")]
@@ -24,6 +24,17 @@ ShareBelowOne = Annotated[float, Interval(Real, 0, 1, closed="left")]
 InnerShare = Annotated[float, Interval(Real, 0, 1, closed="neither")]
 Seed = Annotated[int | np.random.RandomState | None, "random_state"]
 Verbosity = Annotated[int, "verbose"]
+
+
+class Built(HasMethods):
+    """An object with the method ``build``; ``like`` says which, and names one."""
+
+    def __init__(self, like: str) -> None:
+        super().__init__("build")
+        self.like = like
+
+    def __str__(self) -> str:
+        return f"{self.like} (an object with a method 'build')"
 
 
 def constraints(annotated: Callable[..., Any]) -> dict[str, list[Any]]:

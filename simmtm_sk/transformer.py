@@ -25,6 +25,7 @@ from .parameters import (
     AtLeastOnePoint,
     AtLeastTwo,
     AtLeastZero,
+    Built,
     InnerShare,
     NotNegative,
     Positive,
@@ -257,12 +258,13 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
         temperature: Positive = 0.1,
         constraint_weight: NotNegative | Literal["learned"] = 0.1,
         own_view_weight: NotNegative = 1.0,
-        objective: Annotated[Objective, HasMethods("build")] | None = None,
+        objective: Annotated[Objective, Built("an objective, such as SimMTMObjective()")]
+        | None = None,
         masking: Literal["geometric", "patch", "random"]
         | Annotated[Mask, HasMethods("draw")]
         | Annotated[MaskFunction, callable] = "geometric",
         mask_length: AtLeastOnePoint = 5.0,
-        encoder: Annotated[Encoder, HasMethods("build")] | None = None,
+        encoder: Annotated[Encoder, Built("an encoder, such as ConvEncoder()")] | None = None,
         projection_dim: AtLeastOne = 64,
         pooling: Annotated[tuple[str, ...], tuple, list] = DEFAULT_POOLING,
         metric_strength: ShareBelowOne = 0.65,
@@ -417,10 +419,10 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
         index = instance_index(X)
         if index is None:
             return embedding
-        return pd.DataFrame(embedding, index=index, columns=_numbered(embedding.shape[1]))
+        return pd.DataFrame(embedding, index=index, columns=self._columns(values.shape[1]))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """Return the columns of the frames that `transform` returns: numbered.
+        """Return what the features of `transform` are, see `feature_names`.
 
         Parameters
         ----------
@@ -430,14 +432,14 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
         Returns
         -------
         ndarray of str
-            "simmtmtransformer0", "simmtmtransformer1", ...; what they are says `feature_names`.
+            As `feature_names`; the columns of the frames that `transform` returns.
         """
-        return _numbered(len(self.feature_names()))
+        return np.asarray(self.feature_names(), dtype=object)
 
     def feature_names(self) -> list[str]:
         """Return what the features of `transform` are, in their order.
 
-        Of a series with as many channels as in `fit`. The columns of a frame are numbered instead.
+        Of a series with as many channels as in `fit`.
 
         Returns
         -------
@@ -457,8 +459,12 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
         ['layer1_max_1', 'channel0_mean', 'channel0_log_std', 'neighborhood0']
         """
         self.check_is_fitted()
-        n_rows = self.n_channels_ if self._any_channels() else 1
-        names = self.embedding_.names(self.network_, self._pooling(), self.n_channels_, n_rows)
+        return self._columns(self.n_channels_)
+
+    def _columns(self, n_channels: int) -> list[str]:
+        """Return the names of the features of series with so many channels."""
+        n_rows = n_channels if self._any_channels() else 1
+        names = self.embedding_.names(self.network_, self._pooling(), n_channels, n_rows)
         return names + [
             f"{f'channel{row}_' if n_rows > 1 else ''}neighborhood{i}"
             for row in range(n_rows)
@@ -578,7 +584,3 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
             "projection_dim": 4,
         }
         return [small, {**small, "n_masks": 1, "constraint_weight": "learned", "layers": "last"}]
-
-
-def _numbered(n_features: int) -> NDArray[Any]:
-    return np.asarray([f"simmtmtransformer{i}" for i in range(n_features)], dtype=object)

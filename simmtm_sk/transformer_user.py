@@ -28,6 +28,7 @@ from .persistence import (
     load,
 )
 from .training.checkpoint import removed_together
+from .training.log import say
 from .training.monitor import EstimatorMonitor
 from .training.plan import Plan
 from .training.settings import PRETRAINING
@@ -70,6 +71,20 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
     patience: int | None
     verbose: int
     transformer_: SimMTMTransformer
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters; those of the transformer are called ``transformer__...``."""
+        try:
+            return super().set_params(**params)
+        except ValueError as error:
+            own, of_transformer = self._get_param_names(), SimMTMTransformer._get_param_names()
+            meant = [name for name in params if name not in own and name in of_transformer]
+            if not meant or "strategy" not in own:
+                raise
+            raise ValueError(
+                f"{type(self).__name__} has no parameter {', '.join(meant)}; its transformer has: "
+                + ", ".join(f"transformer__{name}" for name in meant)
+            ) from error
 
     def _default_transformer(self, values: Values) -> SimMTMTransformer:
         """Return what ``transformer=None`` stands for."""
@@ -178,9 +193,9 @@ class TransformerUser(SktimeSklearnBridge, SafeArtifactMixin):
         return EstimatorMonitor(self, task, "fine-tuning", self.verbose)
 
     def _say(self, text: str) -> None:
-        """Print a line if asked to."""
+        """Write a line if asked to."""
         if self.verbose:
-            print(f"[SimMTM] {text}")
+            say(text)
 
     def _checkpoint_dir(self) -> Path | None:
         """Return where fine-tuning leaves its checkpoints: where pre-training does."""

@@ -179,3 +179,19 @@ def test_a_single_class_is_predicted_ever_after(pretrainings):
     assert pretrainings() == 0
     assert estimator.predict(X_NEW).tolist() == ["a"] * 12
     np.testing.assert_array_equal(estimator.predict_proba(X_NEW), np.ones((12, 1)))
+
+
+def test_parameters_of_the_transformer_are_named_as_such():
+    given = SimMTMClassifier(transformer="somewhere.zip")
+    with pytest.raises(ValueError, match=r"no parameter mask_ratio; .* transformer__mask_ratio"):
+        given.set_params(mask_ratio=0.3)
+
+
+def test_an_encoder_by_name_is_told_what_one_is():
+    with pytest.raises(ValueError, match=r"must be an encoder, such as ConvEncoder\(\).*'conv'"):
+        SimMTMTransformer(encoder="conv").fit(X)
+
+
+def test_a_path_is_no_series():
+    with pytest.raises(TypeError, match=r"X is str 'series.csv'.*pandas.read_csv"):
+        SimMTMTransformer().fit("series.csv")

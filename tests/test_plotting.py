@@ -8,10 +8,15 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from simmtm_sk import (
     ConvEncoder,
     PatchEncoder,
+    SimMTMClassifier,
     SimMTMForecaster,
     SimMTMImputer,
     SimMTMTransformer,
@@ -190,10 +195,8 @@ def test_the_chosen_channel_is_drawn():
 
 
 def principal_components(embedding):
-    """Scores by hand: standardise, singular value decomposition; signs are arbitrary."""
-    spread = embedding.std(0)
-    standard = (embedding - embedding.mean(0)) / np.where(spread > 1e-9, spread, 1)
-    u, s, _ = np.linalg.svd(standard, full_matrices=False)
+    """Scores by hand: centre, singular value decomposition; signs are arbitrary."""
+    u, s, _ = np.linalg.svd(embedding - embedding.mean(0), full_matrices=False)
     return u[:, :2] * s[:2], s[:2] ** 2 / (s**2).sum()
 
 
@@ -202,7 +205,7 @@ def test_points_are_the_principal_components(fitted, series):
     display = EmbeddingDisplay.from_estimator(fitted, X, y)
     scores, shares = principal_components(fitted.transform(X))
     scores *= np.sign((scores * display.scores).sum(0))
-    np.testing.assert_allclose(display.scores, scores, atol=1e-6)
+    np.testing.assert_allclose(display.scores, scores, atol=1e-4)
     np.testing.assert_allclose(display.explained_variance_ratio, shares, rtol=1e-6)
     assert display.ax_.get_xlabel() == f"component 1 ({shares[0]:.0%})"
     assert list(display.scatters_) == ["1", "2"]
@@ -352,3 +355,54 @@ def test_imputation():
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert labels == ["± 2 std", "hidden", "observed", "filled"]
     assert display.figure_ is display.ax_.figure
+
+
+# -- what people have in hand ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def classifier(series):
+    return SimMTMClassifier(transformer=small(num_epochs=2), random_state=0).fit(*series)
+
+
+def test_a_classifier_is_drawn_by_its_transformer(classifier, series):
+    X, y = series
+    transformer = classifier.transformer_
+    drawn_by = EmbeddingDisplay.from_estimator
+    np.testing.assert_array_equal(
+        drawn_by(classifier, X, y).scores, drawn_by(transformer, X, y).scores
+    )
+    assert LossDisplay.from_estimator(classifier).history == transformer.history_
+    rebuilt = ReconstructionDisplay.from_estimator(classifier, X).rebuilt
+    np.testing.assert_array_equal(
+        rebuilt, ReconstructionDisplay.from_estimator(transformer, X).rebuilt
+    )
+
+
+def test_pipelines_and_searches_are_drawn_by_theirs(series):
+    X, y = series
+    pipeline = make_pipeline(
+        FunctionTransformer(np.negative), small(num_epochs=2), RidgeClassifier()
+    )
+    pipeline.fit(X, y)
+    expected = EmbeddingDisplay.from_estimator(pipeline[1], -X).scores
+    np.testing.assert_array_equal(EmbeddingDisplay.from_estimator(pipeline, X).scores, expected)
+    search = GridSearchCV(pipeline, {"ridgeclassifier__alpha": [1.0]}, cv=2).fit(X, y)
+    np.testing.assert_array_equal(EmbeddingDisplay.from_estimator(search, X).scores, expected)
+
+
+def test_other_objects_are_refused(fitted, series):
+    ridge = RidgeClassifier().fit(series[0][:, 0], series[1])
+    for draw in (EmbeddingDisplay, ReconstructionDisplay):
+        with pytest.raises(TypeError, match="RidgeClassifier holds no SimMTMTransformer"):
+            draw.from_estimator(ridge, series[0])
+    with pytest.raises(TypeError, match="draws a SimMTMForecaster, got SimMTMTransformer"):
+        ForecastDisplay.from_estimator(fitted)
+    with pytest.raises(TypeError, match="draws a SimMTMImputer, got SimMTMTransformer"):
+        ImputationDisplay.from_estimator(fitted, series[0])
+
+
+def test_classes_differ_in_markers_too(fitted, series):
+    scatters = EmbeddingDisplay.from_estimator(fitted, *series).scatters_.values()
+    shapes = {scatter.get_paths()[0].vertices.tobytes() for scatter in scatters}
+    assert len(shapes) == len(scatters) > 1

@@ -333,7 +333,8 @@ def test_feature_names(fitted):
     for estimator in fitted.values():
         names = estimator.get_feature_names_out()
         assert len(set(names)) == len(names) == estimator.transform(X).shape[1]
-        assert all(name.startswith("simmtmtransformer") for name in names)
+        assert names.tolist() == estimator.feature_names()
+        assert any(name.startswith("neighborhood") or "_max_" in name for name in names)
 
 
 def test_fit_transform_is_fit_then_transform():

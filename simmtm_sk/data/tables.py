@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,11 @@ def plain_table(X: Any) -> Any:
         If its columns are numbers or dates that do not grow, for they are time points, or if its
         rows are named by dates in text.
     """
+    if isinstance(X, str | bytes | Path):
+        raise TypeError(
+            f"X is {type(X).__name__} {str(X)[:60]!r}; it must hold the series themselves: "
+            "pandas.read_csv(...) or numpy.load(..., mmap_mode='r') reads a file."
+        )
     if isinstance(X, pd.DataFrame):
         _check_time_grows(X.columns)
         _refuse_stamps(X.index)

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from .figures import axes, pyplot
+from .in_hand import fitted_transformer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
 
 Values = NDArray[np.floating[Any]]
+
+_MARKERS = "os^DvP*X<>"  # beside colours, which not everybody tells apart
 
 
 class EmbeddingDisplay:
@@ -71,11 +73,11 @@ class EmbeddingDisplay:
     def from_estimator(
         cls, estimator: Any, X: Any, y: ArrayLike | None = None, *, ax: Axes | None = None
     ) -> EmbeddingDisplay:
-        """Embed ``X``, standardise, project and draw.
+        """Embed ``X``, project and draw.
 
         Parameters
         ----------
-        estimator : SimMTMTransformer
+        estimator : SimMTMTransformer, or an estimator, pipeline or search with one
             Fitted; anything whose ``transform`` returns a row of features per series will do.
         X : as in `SimMTMTransformer.transform`
             At least two series.
@@ -88,8 +90,10 @@ class EmbeddingDisplay:
         -------
         EmbeddingDisplay
         """
+        if not hasattr(estimator, "transform"):
+            estimator, X = fitted_transformer(estimator, X)
         check_is_fitted(estimator)
-        embedding = StandardScaler().fit_transform(np.asarray(estimator.transform(X)))
+        embedding = np.asarray(estimator.transform(X))
         pca = PCA(n_components=2, random_state=0)
         scores = pca.fit_transform(embedding)
         return cls(scores=scores, explained_variance_ratio=pca.explained_variance_ratio_, y=y).plot(
@@ -134,5 +138,12 @@ class EmbeddingDisplay:
         colors = pyplot().get_cmap(palette, None if len(classes) <= 20 else len(classes))
         for i, name in enumerate(classes):
             first, second = self.scores[y == name].T
-            self.scatters_[name] = ax.scatter(first, second, s=16, color=colors(i), label=str(name))
+            self.scatters_[name] = ax.scatter(
+                first,
+                second,
+                s=16,
+                color=colors(i),
+                marker=_MARKERS[i % len(_MARKERS)],
+                label=str(name),
+            )
         ax.legend(fontsize="small", ncols=1 + (len(classes) - 1) // 10)

@@ -89,6 +89,10 @@ class ForecastDisplay:
         ForecastDisplay
         """
         check_is_fitted(estimator)
+        if not hasattr(estimator, "_members_ahead"):
+            raise TypeError(
+                f"ForecastDisplay draws a SimMTMForecaster, got {type(estimator).__name__}."
+            )
         return cls(**estimator._members_ahead(series)).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> ForecastDisplay:

@@ -84,6 +84,10 @@ class ImputationDisplay:
         ImputationDisplay
         """
         check_is_fitted(estimator)
+        if not hasattr(estimator, "transform_std"):
+            raise TypeError(
+                f"ImputationDisplay draws a SimMTMImputer, got {type(estimator).__name__}."
+            )
 
         def drawn(given: Any) -> Values:
             values: Values = np.asarray(read_series(estimator, given, reset=False))[series, channel]

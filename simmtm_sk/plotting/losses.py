@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn.utils.validation import check_is_fitted
 
 from .figures import axes
+from .in_hand import fitted_transformer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,8 +61,8 @@ class LossDisplay:
 
         Parameters
         ----------
-        estimator : SimMTMTransformer
-            Fitted.
+        estimator : SimMTMTransformer, or an estimator, pipeline or search with one
+            Fitted. What was fine-tuned shows that, the rest its pre-training.
         ax : matplotlib Axes or None, default=None
             Where to draw; None makes a new figure.
 
@@ -70,7 +71,10 @@ class LossDisplay:
         LossDisplay
         """
         check_is_fitted(estimator)
-        return cls(history=estimator.history_).plot(ax)
+        history = getattr(estimator, "history_", [])  # of fine-tuning, where there was any
+        if not history:
+            history = fitted_transformer(estimator)[0].history_
+        return cls(history=history).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> LossDisplay:
         """Draw.
@@ -86,7 +90,10 @@ class LossDisplay:
             Itself.
         """
         if not self.history:
-            raise ValueError("the history is empty: nothing was trained, so there are no losses.")
+            raise ValueError(
+                "the history is empty: nothing was trained, so there are no losses. num_epochs= "
+                "says for how long to train."
+            )
         ax = axes(ax)
         epochs = [record["epoch"] for record in self.history]
         terms = [name.split("_", 1) for name in self.history[0]]

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from ..interop import read_series
 from ..nn.masking import mask_function, masked_views
 from .figures import pyplot
+from .in_hand import fitted_transformer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,7 +78,7 @@ class ReconstructionDisplay:
 
         Parameters
         ----------
-        estimator : SimMTMTransformer
+        estimator : SimMTMTransformer, or an estimator, pipeline or search with one
             Fitted.
         X : as in `SimMTMTransformer.transform`
         n_series : int, default=3
@@ -101,7 +101,7 @@ class ReconstructionDisplay:
         The last observed point of a channel is never hidden: missing values at the end of a series
         count as its end, and nothing is rebuilt behind that.
         """
-        check_is_fitted(estimator)
+        estimator, X = fitted_transformer(estimator, X)
         original = np.asarray(read_series(estimator, X, reset=False)[:n_series])
         seed = int(check_random_state(random_state).randint(2**31 - 1))
         visible = masked_views(

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .log import say
+
 Record = dict[str, float]
 
 
@@ -80,7 +82,7 @@ class EstimatorMonitor(Monitor):
         """End the task, and print a line."""
         if self._verbose:
             seconds = (time.perf_counter() - self._started) / n_run
-            print(line(self._title, record, n_epochs, seconds * (n_epochs - record["epoch"])))
+            say(line(self._title, record, n_epochs, seconds * (n_epochs - record["epoch"])))
         return self._has_callbacks and self._call("end", self._task, record=record)
 
     def _call(self, when: str, task: Any, **metadata: Any) -> bool:
@@ -95,10 +97,10 @@ def line(title: str, record: Record, n_epochs: int, seconds_left: float) -> str:
     Examples
     --------
     >>> print(line("pre-training", {"epoch": 3, "train_total": 0.5}, 9, 75.0))
-    [SimMTM] pre-training, epoch 3 of 9: training loss 0.5000, at most 75 s left
+    pre-training, epoch 3 of 9: training loss 0.5000, at most 75 s left
     """
     parts = [f"training loss {record['train_total']:.4f}"]
     if "valid_criterion" in record:
         parts.insert(0, f"held-out error {record['valid_criterion']:.4f}")
     parts.append(f"at most {seconds_left:.0f} s left")
-    return f"[SimMTM] {title}, epoch {record['epoch']:.0f} of {n_epochs}: {', '.join(parts)}"
+    return f"{title}, epoch {record['epoch']:.0f} of {n_epochs}: {', '.join(parts)}"
