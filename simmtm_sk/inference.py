@@ -18,6 +18,7 @@ from .nn.normalization import instance_stats, visible_statistics
 RowFunction = Callable[[SimMTM, Tensor, Tensor, Tensor | None], tuple[Tensor, ...]]
 
 _POINTS_PER_BATCH = 1 << 15  # bounds the memory of the activations, whatever the length
+_PAIRS_OF = 1 << 10  # series whose similarities to all others are held together
 
 
 def over_rows(
@@ -90,8 +91,11 @@ def precision_of(values: Panel) -> torch.dtype:
     return torch.float32 if values.dtype == np.float32 else torch.float64
 
 
-def similarities(network: SimMTM, rows: WindowDataset, n_series: int, dtype: torch.dtype) -> Tensor:
-    """Cosine similarity of every pair of series, the mean over rows of several channels."""
+def directions(network: SimMTM, rows: WindowDataset, n_series: int, dtype: torch.dtype) -> Tensor:
+    """Return vectors whose products are similarities of series: (n_series, n_rows * dim).
+
+    A product is the cosine between projections, the mean over rows of several channels.
+    """
 
     def projected(
         model: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None
@@ -101,8 +105,23 @@ def similarities(network: SimMTM, rows: WindowDataset, n_series: int, dtype: tor
     (of_rows,) = over_series(network, rows, dtype, projected)
     by_series = of_rows.reshape(n_series, -1, of_rows.shape[1])
     by_series = torch.nn.functional.normalize(by_series, dim=-1)
-    similarity = torch.einsum("icp,jcp->ij", by_series, by_series)
-    return similarity / by_series.shape[1]
+    unit: Tensor = by_series / by_series.shape[1] ** 0.5
+    return unit.flatten(1)
+
+
+def most_similar(a: Tensor, b: Tensor, top: int, same: bool) -> tuple[Tensor, Tensor]:
+    """Return the largest similarities of every row of ``a``, and which rows of ``b`` have them.
+
+    In blocks, so that never all pairs are in memory; if ``same``, no row is compared to itself.
+    """
+    parts = []
+    for start in range(0, len(a), _PAIRS_OF):
+        block = a[start : start + _PAIRS_OF] @ b.T
+        if same:
+            own = torch.arange(len(block))
+            block[own, start + own] = -torch.inf
+        parts.append(block.topk(top))
+    return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
 
 
 def hidden_error(network: SimMTM, rows: WindowDataset, dtype: torch.dtype) -> float:

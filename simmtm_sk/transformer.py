@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_memory
 from sktime.transformations.base import BaseTransformer
 
 from .encoders import ConvEncoder
-from .inference import hidden_error, precision_of, similarities
+from .inference import directions, hidden_error, most_similar, precision_of
 from .interop import check_series, instance_index, is_table
 from .nn.contracts import Encoder, Mask, Objective
 from .nn.masking import MaskFunction
@@ -518,28 +518,69 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
         return rebuilt[:, 0] if is_table(X) else rebuilt
 
     @torch_as_it_starts()
-    def similarity(self, X: Any) -> Values:
-        """Cosine similarity of the series-wise representations of every pair of series.
+    def similarity(
+        self, X: Any, Y: Any = None, *, top: int | None = None
+    ) -> Values | tuple[Values, NDArray[np.int64]]:
+        """Cosine similarity of the series-wise representations of pairs of series.
 
         Parameters
         ----------
         X : as in `transform`
+        Y : as in `transform`, default=None
+            What to compare with; None is ``X``.
+        top : int or None, default=None
+            How many of the most similar series of ``Y`` to return for every series of ``X``, in
+            blocks: the matrix of all pairs is never made. Without ``Y``, no series counts as
+            similar to itself.
 
         Returns
         -------
-        ndarray, shape (n_series, n_series)
-            Between -1 and 1; the mean over channels if the encoder is channel-independent.
+        similarity : ndarray, shape (n_series of X, n_series of Y), or (n_series of X, top)
+            Between -1 and 1; the mean over channels if the encoder is channel-independent. With
+            ``top``, the largest first.
+        index : ndarray of int, shape (n_series of X, top)
+            With ``top`` only: which series of ``Y`` they are.
+
+        Raises
+        ------
+        ValueError
+            If ``top`` is less than 1 or more than there are, or channels of ``X`` and ``Y`` differ.
 
         Warns
         -----
         UserWarning
             If nothing was pre-trained, without ``num_epochs=0``: representations are random.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from simmtm_sk import ConvEncoder, SimMTMTransformer
+        >>> X = np.random.default_rng(0).normal(size=(20, 1, 16))
+        >>> encoder = ConvEncoder(d_model=4, n_layers=1)
+        >>> embed = SimMTMTransformer(encoder=encoder, num_epochs=2, random_state=0).fit(X)
+        >>> embed.similarity(X, X[:3]).shape
+        (20, 3)
+        >>> similarity, index = embed.similarity(X, top=2)
+        >>> index.shape
+        (20, 2)
         """
         self.check_is_fitted()
         self._warn_if_untrained("similarity")
-        values = check_series(self, X, reset=False)
-        rows = self._rows(values)
-        return similarities(self.network_, rows, len(values), precision_of(values)).numpy()
+        given = [check_series(self, x, reset=False) for x in (X, Y) if x is not None]
+        first, second = given[0], given[-1]
+        if first.shape[1] != second.shape[1]:
+            raise ValueError(
+                f"X has {first.shape[1]} channels and Y {second.shape[1]}; pairs need the same."
+            )
+        most = len(second) - (Y is None)
+        if top is not None and not 1 <= top <= most:
+            raise ValueError(f"top must be from 1 to {most}, the series there are, got {top}.")
+        dtype = precision_of(first)
+        of_pairs = [directions(self.network_, self._rows(x), len(x), dtype) for x in given]
+        if top is None:
+            return (of_pairs[0] @ of_pairs[-1].T).numpy()
+        similarity, index = most_similar(of_pairs[0], of_pairs[-1], top, same=Y is None)
+        return similarity.numpy(), index.numpy()
 
     @torch_as_it_starts()
     def score(self, X: Any, y: Any = None) -> float:

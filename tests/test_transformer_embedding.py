@@ -338,6 +338,33 @@ def test_similarity(encoder):
     np.testing.assert_allclose(converted, similarity, rtol=1e-3, atol=1e-3)
 
 
+def test_similarity_of_two_collections():
+    estimator = small().fit(X)
+    both = estimator.similarity(np.concatenate([X_NEW, X[:5]]))
+    between = estimator.similarity(X_NEW, X[:5])
+    np.testing.assert_allclose(between, both[:7, 7:], **CLOSE)
+    similarity, index = estimator.similarity(X_NEW, X[:5], top=2)
+    np.testing.assert_array_equal(index, np.argsort(-between, axis=1)[:, :2])
+    np.testing.assert_allclose(similarity, -np.sort(-between, axis=1)[:, :2], **CLOSE)
+
+
+def test_most_similar_of_one_collection_are_others(monkeypatch):
+    """In blocks of three rows, too."""
+    estimator = small().fit(X)
+    whole = estimator.similarity(X_NEW)
+    np.fill_diagonal(whole, -np.inf)
+    expected = np.argsort(-whole, axis=1)[:, :3]
+    np.testing.assert_array_equal(estimator.similarity(X_NEW, top=3)[1], expected)
+    monkeypatch.setattr("simmtm_sk.inference._PAIRS_OF", 3)
+    np.testing.assert_array_equal(estimator.similarity(X_NEW, top=3)[1], expected)
+
+
+@pytest.mark.parametrize(("Y", "top"), [(None, 0), (None, 7), (X[:2], 3)])
+def test_there_are_only_so_many_others(Y, top):
+    with pytest.raises(ValueError, match=f"top must be from 1 to .*, got {top}"):
+        small().fit(X).similarity(X_NEW, Y, top=top)
+
+
 def sinusoids(n, seed):
     draw = np.random.default_rng(seed)
     phase, period = draw.uniform(0, 2 * np.pi, (n, 1, 1)), draw.uniform(8, 12, (n, 1, 1))
