@@ -17,7 +17,7 @@ DOCS_INSTALLED := .venv/.installed-docs
 .PHONY: help install demo test test-lowest torture gpu lint format docs clean
 
 help:
-	@echo "make demo     pre-train on real series, print a table, draw into demo_output/"
+	@echo "make demo     three jobs on real series, with rivals; draws into demo_output/"
 	@echo "make test     the test suite and the doctests"
 	@echo "make torture  kills, damaged files, full disks, threads: half an hour, one table"
 	@echo "make gpu      a CUDA device beside the CPU: results, speed, memory, in ten minutes"
@@ -47,7 +47,7 @@ $(DOCS_INSTALLED): $(INSTALLED)
 install: $(INSTALLED)
 
 demo: $(INSTALLED)
-	$(BIN)/python examples/demo.py
+	$(BIN)/python -m simmtm_sk demo
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --doctest-modules simmtm_sk tests

@@ -27,7 +27,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"^(?!plot_)",  # scripts beside the gallery, such as the demo
+    "ignore_pattern": r"^(?!plot_)",  # scripts beside the gallery
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "download_all_examples": False,

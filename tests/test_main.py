@@ -224,3 +224,19 @@ def test_the_command_is_found(tmp_path):
     ran = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert ran.returncode == 0, ran.stderr
     assert "SimMTMForecaster" in ran.stdout
+
+
+@pytest.mark.slow
+def test_demo_does_better_than_its_rivals_and_draws(tmp_path, capsys):
+    assert main(["demo", "--output", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    rows = re.findall(r"^ +(raw values|SimMTM|last year again|straight lines) +(\d.*)$", text, re.M)
+    numbers = [float(row.split()[0]) for _, row in rows]
+    raw, embedded, repeated, forecast, lines, filled = numbers
+    assert embedded > raw
+    assert forecast < repeated
+    assert filled < lines
+    assert "python -m simmtm_sk describe" in text
+    pictures = {path.name: path.stat().st_size for path in tmp_path.glob("*.png")}
+    assert pictures.keys() == {"few_labels.png", "forecast.png", "gaps.png"}
+    assert min(pictures.values()) > 10_000
