@@ -14,7 +14,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCS_INSTALLED := .venv/.installed-docs
 
-.PHONY: help install demo test test-lowest torture gpu lint format docs clean
+.PHONY: help install demo test test-lowest torture package gpu lint format docs clean
 
 help:
 	@echo "make demo     three jobs on real series, with rivals; draws into demo_output/"
@@ -22,6 +22,7 @@ help:
 	@echo "make torture  kills, damaged files, full disks, threads: half an hour, one table"
 	@echo "make gpu      a CUDA device beside the CPU: results, speed, memory, in ten minutes"
 	@echo "make test-lowest  the quick tests with the lowest versions of all dependencies"
+	@echo "make package  wheel and source archive, installed into an empty environment and tried"
 	@echo "make lint     ruff and mypy"
 	@echo "make format   let ruff fix and format what it can"
 	@echo "make docs     the documentation, into docs/_build/html"
@@ -65,6 +66,16 @@ test-lowest: $(INSTALLED)
 	.venv-lowest/bin/python -m pip install -r .venv-lowest/lowest.txt
 	.venv-lowest/bin/python -m pip install --no-deps -e .
 	.venv-lowest/bin/python -m pytest -m "not slow" tests
+
+# Wheel and source archive, each installed into an empty environment, where it does its main job.
+package: $(INSTALLED)
+	rm -rf dist
+	$(BIN)/python -m build
+	for file in dist/*.whl dist/*.tar.gz; do \
+	  $(PYTHON) -m venv --clear .venv-package && \
+	  .venv-package/bin/python -m pip install "$(TORCH)" "$$file" && \
+	  (cd .venv-package && bin/python ../tools/installed.py) || exit 1; \
+	done
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
