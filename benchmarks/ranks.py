@@ -49,6 +49,7 @@ def of_rank(file: Path) -> None:
     if dist.get_rank() == 0:
         row = {"seconds": round(seconds, 2), "processor_seconds": round(float(used), 2)}
         pd.DataFrame([row]).to_csv(file, index=False)
+    dist.barrier()
     dist.destroy_process_group()
 
 
