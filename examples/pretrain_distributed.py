@@ -42,6 +42,7 @@ def main() -> None:
     if rank == 0:
         print(f"{dist.get_world_size()} ranks, {time.perf_counter() - start:.1f} s")
         print("saved as", save(transformer, "pretrained"))
+    dist.barrier()  # none leaves while another is at work
     dist.destroy_process_group()
 
 
