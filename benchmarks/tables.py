@@ -53,6 +53,7 @@ ORDER = {
 PARTIAL = (*STRATEGIES, "multirocket", "dtw")  # not run everywhere
 ONCE = (*DETERMINISTIC, "general")  # with all labels, one run stands for those of all seeds
 REGIMES = {"small": "small sets", "pool": "large pools"}
+OVERVIEW = ("raw", "MiniRocket", "MiniRocket, graph", "SimMTM")  # columns of README's table
 SCORES = {
     "ridge": "ridge",
     "spread": "labels spread",
@@ -198,6 +199,21 @@ def embeddings_table(rows: pd.DataFrame) -> pd.DataFrame:
                 ]
                 parts.append(part)
     return pd.concat(parts)[[name for name in EMBEDDINGS if any(name in part for part in parts)]]
+
+
+def overview_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """What README shows: few labels, spread, and all of them; the best of a row in bold."""
+    table = embeddings_table(rows)[[*OVERVIEW]]
+    few = table.index.str.contains("labels spread") & ~table.index.str.contains("all labels")
+    whole = table.index.str.endswith(("ridge, all labels", "nearest neighbour"))
+    return in_bold(table[few | whole])
+
+
+def in_bold(table: pd.DataFrame) -> pd.DataFrame:
+    """Numbers as text, the largest of each row, as it is rounded, bold in markdown."""
+    shown = table.map(text)
+    best = table.round(3).eq(table.round(3).max(axis=1), axis=0)
+    return shown.mask(best, "**" + shown + "**")
 
 
 def sets_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -428,7 +444,7 @@ def main() -> None:
 
     for name, (table, names) in TABLES.items():
         insert(ROOT / "docs" / "results.rst", name, restructured(made(table, names)))
-    readme = markdown(made(embeddings_table, ("embeddings.csv",)))
+    readme = markdown(made(overview_table, ("embeddings.csv",)))
     insert(ROOT / "README.md", "results", readme)
 
 
