@@ -4,6 +4,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from .classifier import SimMTMClassifier
+from .detector import SimMTMDetector
 from .encoders import ConvEncoder, PatchEncoder, PointEncoder
 from .imputer import SimMTMImputer
 from .objectives import SimMTMObjective
@@ -20,6 +21,7 @@ __all__ = [
     "PatchEncoder",
     "PointEncoder",
     "SimMTMClassifier",
+    "SimMTMDetector",
     "SimMTMForecaster",
     "SimMTMImputer",
     "SimMTMObjective",

@@ -17,12 +17,14 @@ from simmtm_sk import (
     ConvEncoder,
     PatchEncoder,
     SimMTMClassifier,
+    SimMTMDetector,
     SimMTMForecaster,
     SimMTMImputer,
     SimMTMTransformer,
 )
 from simmtm_sk.datasets import load_dataset
 from simmtm_sk.plotting import (
+    AnomalyDisplay,
     EmbeddingDisplay,
     ForecastDisplay,
     ImputationDisplay,
@@ -406,3 +408,23 @@ def test_classes_differ_in_markers_too(fitted, series):
     scatters = EmbeddingDisplay.from_estimator(fitted, *series).scatters_.values()
     shapes = {scatter.get_paths()[0].vertices.tobytes() for scatter in scatters}
     assert len(shapes) == len(scatters) > 1
+
+
+# -- anomalies ------------------------------------------------------------------------------------
+
+
+def test_anomalies_are_marked_where_scores_are_above_the_threshold():
+    x = np.sin(np.arange(400) / 4) + 0.05 * np.random.default_rng(0).normal(size=400)
+    x[300:303] += 4
+    detector = SimMTMDetector().fit(x)
+    display = AnomalyDisplay.from_estimator(detector, x)
+    above, below = display.axes_
+    np.testing.assert_array_equal(drawn(above.lines[0]), x)
+    np.testing.assert_array_equal(drawn(below.lines[0]), detector.transform_scores(x)["scores"])
+    assert drawn(below.lines[1]).tolist() == [detector.threshold_] * 2
+    segments = detector.predict_segments(x)["ilocs"]
+    marked = [(p.get_x() + 0.5, p.get_x() + p.get_width() + 0.5) for p in above.patches]
+    assert marked == [(s.left, s.right) for s in segments]
+    assert any(s.left <= 301 < s.right for s in segments)
+    assert display.figure_ is above.figure
+    assert display.plot(tuple(pyplot.subplots(2)[1])).axes_ != (above, below)

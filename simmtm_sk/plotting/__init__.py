@@ -4,6 +4,7 @@
 ``plot`` can draw them again elsewhere. matplotlib comes with the extra ``simmtm_sk[plot]``.
 """
 
+from .anomalies import AnomalyDisplay
 from .embedding import EmbeddingDisplay
 from .forecast import ForecastDisplay
 from .imputation import ImputationDisplay
@@ -11,6 +12,7 @@ from .losses import LossDisplay
 from .reconstruction import ReconstructionDisplay
 
 __all__ = [
+    "AnomalyDisplay",
     "EmbeddingDisplay",
     "ForecastDisplay",
     "ImputationDisplay",

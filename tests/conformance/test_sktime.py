@@ -5,6 +5,7 @@ from sktime.utils.estimator_checks import check_estimator, parametrize_with_chec
 
 from simmtm_sk import (
     SimMTMClassifier,
+    SimMTMDetector,
     SimMTMForecaster,
     SimMTMImputer,
     SimMTMRegressor,
@@ -25,6 +26,7 @@ from simmtm_sk import (
         SimMTMRegressor,
         SimMTMForecaster,
         SimMTMImputer,
+        SimMTMDetector,
     ],
     obj_varname="estimator",
     check_varname="test_name",

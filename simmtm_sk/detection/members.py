@@ -1,0 +1,184 @@
+"""`Members`: everything that finds anomalies alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import NearestNeighbors
+
+from ..filling.mixture import WindowMixture
+from ..filling.windows import related_groups
+
+Floats = NDArray[np.float64]
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+LONG, SHORT = 48, 16  # points in windows
+MOST_LONG, MOST_SHORT = 1_000, 3_000  # windows that are kept
+LARGEST = 512  # numbers in short windows, points × channels
+N_NEIGHBORS = 6  # neighbouring windows overlap: the first few may be the window itself
+WINDOWS_PER_COMPONENT, MOST_COMPONENTS = 300, 8
+NOISE = 0.05  # standard deviations that are nothing, in units of the series'
+STILL = 1e-3  # the smallest standard deviation that is told from none
+N_PERIODS = 7  # that the scale of what is left of a season is averaged over
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What members are made from: windows of series in standard units.
+
+    Attributes
+    ----------
+    short, long : ndarray, shape (n_windows, n_channels, length)
+    period : int
+        The season, in points; 0 is none.
+    """
+
+    short: Floats
+    long: Floats
+    period: int
+
+    @classmethod
+    def of(cls, series: list[Floats], period: int) -> Windows:
+        """Take windows from series, each of shape (n_channels, length), at even distances."""
+        n_channels, longest = series[0].shape[0], max(x.shape[1] for x in series)
+        long = max(2, min(LONG, longest // 4))
+        short = max(2, min(SHORT, longest // 4, LARGEST // n_channels))
+        return cls(_spread(series, short, MOST_SHORT), _spread(series, long, MOST_LONG), period)
+
+
+class Members:
+    """Members by name, all of them made from windows, so that an artifact has to hold these alone.
+
+    "conditional"
+        A hidden stretch in the middle of a short window beside what Gaussians over such windows
+        expect there, in their standard deviations.
+    "neighbors"
+        Distance of a long window to the sixth nearest of those that were seen.
+    "isolation"
+        `sklearn.ensemble.IsolationForest` on long windows.
+    "stillness"
+        How little a channel moves for 16 points.
+    "rolling"
+        Distance to the mean of the last 96 points, in their standard deviations.
+    "season"
+        Distance to what nearby periods had at the same phase, over its rolling mean; if there is a
+        season.
+    """
+
+    def __init__(self, windows: Windows) -> None:
+        self.windows = windows
+        n_windows, self.n_channels, _ = windows.short.shape
+        self._groups = related_groups(windows.short)
+        n_components = int(np.clip(n_windows // WINDOWS_PER_COMPONENT, 1, MOST_COMPONENTS))
+        self._mixtures = [
+            WindowMixture.fit(_flat(windows.short[:, group]), len(group), n_components)
+            for group in self._groups
+        ]
+        long = _flat(windows.long)
+        n_neighbors = min(N_NEIGHBORS, len(long))
+        self._neighbors = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(long)
+        self._forest = IsolationForest(random_state=0).fit(long)
+
+    @property
+    def names(self) -> list[str]:
+        """What the members are called, in their order."""
+        always = ["conditional", "neighbors", "isolation", "stillness", "rolling"]
+        return always + ["season"] * bool(self.windows.period)
+
+    def scores(self, series: Floats) -> dict[str, Floats]:
+        """Return what every member says of every point.
+
+        Parameters
+        ----------
+        series : ndarray, shape (n_channels, length)
+            In standard units, without gaps.
+
+        Returns
+        -------
+        dict of str to ndarray, shape (n_channels, length) or (1, length)
+            Higher is stranger; each channel, and each member, in a unit of its own.
+        """
+        long = _flat(_all(series, self.windows.long.shape[2]))
+        size, length = self.windows.long.shape[2], series.shape[1]
+        scores = {
+            "conditional": self._conditional(series),
+            "neighbors": _at_center(self._neighbors.kneighbors(long)[0][None, :, -1], size, length),
+            "isolation": _at_center(-self._forest.score_samples(long)[None], size, length),
+            "stillness": _stillness(series, self.windows.short.shape[2]),
+            "rolling": _rolling(series),
+        }
+        if self.windows.period:
+            scores["season"] = _season(series, self.windows.period)
+        return scores
+
+    def _conditional(self, series: Floats) -> Floats:
+        """Return the deviation of the hidden middle of short windows, by channel."""
+        size = self.windows.short.shape[2]
+        windows = _all(series, size)
+        middle = slice((size - max(1, size // 4)) // 2, (size + max(1, size // 4)) // 2)
+        deviation = np.empty((self.n_channels, len(windows)))
+        for group, mixture in zip(self._groups, self._mixtures, strict=True):
+            part = windows[:, group]
+            hidden = np.zeros(part.shape, bool)
+            hidden[:, :, middle] = True
+            expected = mixture.expected(_flat(part), _flat(hidden))
+            squares = (_flat(part) - expected.mean) ** 2 / np.maximum(expected.variance, 1e-9)
+            deviation[group] = np.sqrt(squares.reshape(part.shape)[:, :, middle].mean(2)).T
+        return _at_center(deviation, size, series.shape[1])
+
+
+def _spread(series: list[Floats], size: int, most: int) -> Floats:
+    """Return windows at even distances, at most so many of all series together."""
+    n_windows = sum(max(x.shape[1] - size + 1, 1) for x in series)
+    step = -(-n_windows // most)
+    return np.concatenate([_all(x, size)[::step] for x in series])
+
+
+def _all(series: Floats, size: int) -> Floats:
+    """Return the windows that begin at every point: (n_windows, n_channels, size)."""
+    missing = max(0, size - series.shape[1])
+    padded = np.pad(series, ((0, 0), (0, missing)), mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, size, axis=1).swapaxes(0, 1)
+
+
+def _flat(windows: NDArray[Scalar]) -> NDArray[Scalar]:
+    return windows.reshape(len(windows), -1)
+
+
+def _at_center(scores: Floats, size: int, length: int) -> Floats:
+    """Return the scores of windows as those of the points in their middle."""
+    before = (size - 1) // 2
+    padded = np.pad(scores, ((0, 0), (before, size - 1 - before)), mode="edge")
+    return padded[:, :length]
+
+
+def _stillness(series: Floats, size: int) -> Floats:
+    """Return minus the logarithm of the smallest standard deviation of the windows on a point."""
+    std = _all(series, size).std(2).T
+    still = _at_center(-np.log(std + STILL), size, series.shape[1])
+    return np.asarray(maximum_filter1d(still, size - 1, axis=1), np.float64)
+
+
+def _rolling(series: Floats) -> Floats:
+    frame = pd.DataFrame(series.T)
+    past = frame.rolling(2 * LONG, min_periods=8)
+    mean, std = past.mean().shift(1), past.std().shift(1)
+    return ((frame - mean).abs() / (std + NOISE)).fillna(0).to_numpy(np.float64).T
+
+
+def _season(series: Floats, period: int) -> Floats:
+    frame = pd.DataFrame(series.T)
+    nearby = np.stack([frame.shift(k * period).to_numpy() for k in (-2, -1, 1, 2)])
+    known = ~np.isnan(nearby).all(0)
+    expected = np.where(known, np.nanmedian(np.where(known, nearby, 0), 0), frame)
+    rest = frame - expected
+    level = rest.rolling(period, center=True, min_periods=1).median()
+    size = (rest - level).abs()
+    scale = size.rolling(N_PERIODS * period, center=True, min_periods=1).mean()
+    return (size / (scale + NOISE)).to_numpy(np.float64).T
