@@ -1,6 +1,10 @@
 """Configuration of the documentation."""
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # for reading_order
 
 project = "simmtm_sk"
 author = "simmtm_sk developers"
@@ -28,15 +32,20 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
     "ignore_pattern": r"^(?!plot_)",  # scripts beside the gallery
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "reading_order.place",
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_memory": False,
 }
 
-html_theme = "alabaster"
+html_theme = "pydata_sphinx_theme"
+html_title = "simmtm_sk"
+html_static_path = ["_static"]
+html_css_files = ["wide_tables.css"]
+html_show_sourcelink = False
+html_sidebars = {"index": []}
 html_theme_options = {
-    "description": "Self-supervised pre-training for time series",
-    "fixed_sidebar": True,
-    "page_width": "1100px",
+    "header_links_before_dropdown": 5,
+    "secondary_sidebar_items": ["page-toc"],
+    "navigation_with_keys": False,
 }

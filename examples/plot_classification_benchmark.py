@@ -55,3 +55,14 @@ assert not benchmark.failed_experiments
 
 columns = ["accuracy_score_mean", "macro_f1_mean", "fit_time_mean", "pred_time_mean"]
 results.set_index(["validation_id", "model_id"])[columns].round(3)
+
+# %%
+# The same as a picture, a group of bars for every task:
+
+bars = results.pivot(index="validation_id", columns="model_id", values="accuracy_score_mean")
+ax = bars.plot.barh(color=["#0072B2", "#D55E00", "#BBBBBB"], edgecolor="black", figsize=(7, 3))
+for container, hatch in zip(ax.containers, ["", "//", ".."], strict=False):
+    for bar in container:
+        bar.set_hatch(hatch)
+ax.set(xlabel="accuracy", ylabel="")
+ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)

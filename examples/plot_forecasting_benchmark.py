@@ -56,3 +56,16 @@ assert not benchmark.failed_experiments
 
 columns = [name for name in results if name.endswith("_mean")]
 results.set_index(["validation_id", "model_id"])[columns].round(3)
+
+# %%
+# The same as a picture, a group of bars for every task:
+
+bars = results.pivot(
+    index="validation_id", columns="model_id", values="MeanAbsoluteScaledError_mean"
+)
+ax = bars.plot.barh(color=["#0072B2", "#D55E00", "#BBBBBB"], edgecolor="black", figsize=(7, 3))
+for container, hatch in zip(ax.containers, ["", "//", ".."], strict=False):
+    for bar in container:
+        bar.set_hatch(hatch)
+ax.set(xlabel="mean absolute scaled error", ylabel="")
+ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
