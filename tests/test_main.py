@@ -103,12 +103,12 @@ def test_log_with_gaps(tmp_path, capsys, monkeypatch):
     assert "5 time points have no row" in text
     assert "Gaps: 22 values (2.3%), the longest of 12 time points." in text
     ran = run_blocks(text, tmp_path, monkeypatch)
-    assert [*ran] == ["Forecast", "Fill gaps"]
+    assert [*ran] == ["Forecast", "Find anomalies", "Fill gaps"]
     assert not ran["Fill gaps"]["filled"].isna().any(axis=None)
     forecast = ran["Forecast"]["forecaster"].predict()
     assert forecast.index[0] == pd.Timestamp("2024-03-21")
     pictures = {path.name for path in tmp_path.glob("*.png")}
-    assert pictures == {"forecast.png", "filled.png"}
+    assert pictures == {"forecast.png", "filled.png", "anomalies.png"}
 
 
 def test_log_with_semicolons_days_first_text_among_numbers_and_repeated_rows(tmp_path, capsys):

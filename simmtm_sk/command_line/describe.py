@@ -19,6 +19,7 @@ from .columns import Columns, read_columns
 from .time_steps import regular_rows
 
 _LONGEST_HORIZON = 48
+_SHORTEST_LOG = 400  # points from which on it is worth while to look for anomalies
 
 
 @dataclass
@@ -217,6 +218,8 @@ def _jobs(source: Source, values: np.ndarray, X: Any, y: Any) -> list[tuple[str,
     if source.kind in ("log", "long") and isinstance(X, pd.DataFrame):
         horizon = max(1, min(_LONGEST_HORIZON, int(series_ends(values).min()) // 5))
         done.append(("Forecast", jobs.forecast(source.lines, horizon)))
+    if source.kind == "log" and values.shape[2] >= _SHORTEST_LOG:
+        done.append(("Find anomalies", jobs.anomalies(source.lines)))
     if (np.isnan(values) & (np.arange(values.shape[2]) < series_ends(values)[:, None, None])).any():
         lines = source.lines
         if source.kind == "log" and not isinstance(X.index, pd.DatetimeIndex):

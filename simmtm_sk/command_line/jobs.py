@@ -21,14 +21,16 @@ def is_number(y: Any) -> bool:
 def supervised(lines: list[str], y: Any) -> list[str]:
     """Cross-validate and fit a classifier or a regressor; draw the embedding."""
     name, score = ("Regressor", "R²") if is_number(y) else ("Classifier", "accuracy")
-    labelled = "pd.Series(y).notna().to_numpy()" if pd.Series(y).isna().any() else None
-    smallest = pd.Series(y).value_counts().min() if name == "Classifier" else 5
-    code = [*lines, "", f"from simmtm_sk import SimMTM{name}", ""]
-    code += [f"model = SimMTM{name}(random_state=0).fit(X, y)"]
-    if labelled is None and smallest >= 2:
-        folds = min(5, int(smallest))
-        code.insert(len(lines) + 1, "from sklearn.model_selection import cross_val_score")
-        code += [f"print('{score}:', cross_val_score(model, X, y, cv={folds}).mean())"]
+    code = [
+        *lines,
+        "",
+        "from sklearn.model_selection import KFold, cross_val_score",
+        f"from simmtm_sk import SimMTM{name}",
+        "",
+        f"model = SimMTM{name}(random_state=0).fit(X, y)",
+        f"folds = KFold({min(5, len(y))}, shuffle=True, random_state=0)",
+        f"print('{score}:', cross_val_score(model, X, y, cv=folds))",
+    ]
     code += ["predicted = model.predict(X)", "", "from simmtm_sk.plotting import EmbeddingDisplay"]
     return [
         *code,
@@ -66,6 +68,20 @@ def forecast(lines: list[str], horizon: int) -> list[str]:
         f"forecaster = SimMTMForecaster(random_state=0).fit(X, fh=range(1, {horizon + 1}))",
         "print(forecaster.predict(), forecaster.predict_interval(coverage=0.9))",
         "ForecastDisplay.from_estimator(forecaster).figure_.savefig('forecast.png')",
+    ]
+
+
+def anomalies(lines: list[str]) -> list[str]:
+    """Find what is strange in one series; draw it with its scores."""
+    return [
+        *lines,
+        "",
+        "from simmtm_sk import SimMTMDetector",
+        "from simmtm_sk.plotting import AnomalyDisplay",
+        "",
+        "detector = SimMTMDetector(false_alarm_rate=0.01).fit(X)",
+        "print(detector.predict_segments(X))",
+        "AnomalyDisplay.from_estimator(detector, X).figure_.savefig('anomalies.png')",
     ]
 
 
