@@ -138,6 +138,14 @@ def test_panels_teach_and_single_series_are_scored(fitted):
         detector.predict(panel)
 
 
+def test_a_large_panel_is_scored_in_part():
+    """The threshold is taken from 50 of 60 series."""
+    rng = np.random.default_rng(0)
+    detector = SimMTMDetector(false_alarm_rate=0.02).fit(rng.normal(size=(60, 1, 2000)))
+    share = np.mean([len(detector.predict(x)) / 2000 for x in rng.normal(size=(10, 2000))])
+    assert 0.01 < share < 0.04
+
+
 def test_containers_give_the_same(fitted):
     x, _ = with_anomaly("level")
     expected = fitted.transform_scores(x)["scores"].to_numpy()

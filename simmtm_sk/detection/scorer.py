@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..data.forecast_windows import subsample
 from ..filling.simple import straight_lines
 from ..filling.units import Units
 from ..persistence import StateReader, TensorReader
@@ -19,6 +20,7 @@ Floats = NDArray[np.float64]
 
 MOST_SURPRISE = 8.0  # nats: one stretch in three thousand
 STRETCH = 24  # points: what comes in one of them counts once
+MOST_POINTS = 100_000  # of a panel, that tails and thresholds are taken from: some of its series
 _QUANTILES = (0.5, 0.75)  # that the tail goes through: anomalies are in fewer than a quarter
 
 
@@ -84,7 +86,7 @@ class AnomalyScorer:
         periods = find_periods(torch.from_numpy(straight[:, 0]), torch.from_numpy(lengths))
         given = [x[:, :length] for x, length in zip(straight, lengths, strict=True)]
         members = Members(Windows.of(given, periods[0] if periods else 0))
-        scores = [members.scores(x) for x in given]
+        scores = [members.scores(given[row]) for row in _some(given)]
         tails = {name: Tail.of([x[name] for x in scores]) for name in members.names}
         return cls(units, members, tails)
 
@@ -98,7 +100,7 @@ class AnomalyScorer:
         scores = []
         for seen, unseen in ((0, 1), (1, 0)):
             scorer = cls.fit([pair[seen] for pair in halves])
-            scores += [scorer.score(pair[unseen]) for pair in halves]
+            scores += [scorer.score(halves[row][unseen]) for row in _some(series)]
         return np.concatenate(scores)
 
     def by_member(self, series: Floats) -> dict[str, Floats]:
@@ -121,6 +123,12 @@ class AnomalyScorer:
         """Return the root mean square of the members' surprise, shape (length,)."""
         squares = np.stack(list(self.by_member(series).values())) ** 2
         return np.asarray(np.sqrt(squares.mean(0)), np.float64)
+
+
+def _some(series: list[Floats]) -> NDArray[np.int64]:
+    """Return which of the series to score for tails and thresholds."""
+    longest = max(x.shape[1] for x in series)
+    return subsample(np.arange(len(series)), max(1, MOST_POINTS // longest))
 
 
 def saved_scorer(scorer: AnomalyScorer) -> tuple[dict[str, Any], dict[str, Floats]]:

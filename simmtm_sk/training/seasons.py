@@ -47,7 +47,7 @@ def find_periods(values: Tensor, lengths: Tensor) -> list[int]:
     )
     season = _refined(likeness, shortest)
     multiples = {p: scores[p] for p in range(2 * season, longest + 1, season)}
-    gain = max(multiples.values(), default=best) - scores[shortest]
+    gain = max(multiples.values(), default=scores[shortest]) - scores[shortest]
     if gain < _MULTIPLE_GAINS:
         return [season]
     enough = scores[shortest] + 0.9 * gain

@@ -36,6 +36,11 @@ def test_a_week_beside_the_day():
     assert found(day + 0.1 * noise(len(time))) == [24, 168]
 
 
+def test_two_long_periods_whose_multiples_are_too_long():
+    time = 2 * np.pi * np.arange(300)
+    assert found(np.sin(time / 39) + 0.8 * np.sin(time / 26)) == [26]
+
+
 @pytest.mark.parametrize("length", [30, 200, 2_000])
 def test_noise_and_random_walks_have_none(length):
     for seed in range(5):
