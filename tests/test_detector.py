@@ -201,7 +201,13 @@ def test_artifacts_give_the_same_bits(fitted, tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"n_channels_": 2}, {"threshold_": "high"}, {"scorer": {"period": -1}}, {"scorer": {}}],
+    [
+        {"n_channels_": 2},
+        {"threshold_": "high"},
+        {"scorer": {"period": -1}},
+        {"scorer": {"period": 10**9}},
+        {"scorer": {}},
+    ],
 )
 def test_edited_artifacts_are_refused(fitted, tmp_path, changes):
     path = fitted.save(tmp_path / "detector")

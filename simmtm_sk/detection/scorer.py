@@ -13,7 +13,7 @@ from ..data.forecast_windows import subsample
 from ..filling.simple import straight_lines
 from ..filling.units import Units
 from ..persistence import StateReader, TensorReader
-from ..training.seasons import find_periods
+from ..training.seasons import LONGEST_PERIOD, find_periods
 from .members import Members, Windows
 
 Floats = NDArray[np.float64]
@@ -143,7 +143,7 @@ def saved_scorer(scorer: AnomalyScorer) -> tuple[dict[str, Any], dict[str, Float
 
 def restored_scorer(state: StateReader, tensors: TensorReader, n_channels: int) -> AnomalyScorer:
     """Undo `saved_scorer`: members are made from the same windows again."""
-    period = state.integer("period", 0)
+    period = state.integer("period", 0, LONGEST_PERIOD)
     state.finish()
     short, long = (
         tensors.take(name, (None, n_channels, None)).numpy() for name in ("short", "long")
