@@ -143,7 +143,7 @@ def saved_scorer(scorer: AnomalyScorer) -> tuple[dict[str, Any], dict[str, Float
 
 def restored_scorer(state: StateReader, tensors: TensorReader, n_channels: int) -> AnomalyScorer:
     """Undo `saved_scorer`: members are made from the same windows again."""
-    period = state.integer("period", 0, LONGEST_PERIOD)
+    period = state.integer("period", 0, 2 * LONGEST_PERIOD)  # refined: a bit longer
     state.finish()
     short, long = (
         tensors.take(name, (None, n_channels, None)).numpy() for name in ("short", "long")
