@@ -123,6 +123,16 @@ def test_log_with_semicolons_days_first_text_among_numbers_and_repeated_rows(tmp
     assert "Read as missing: 'error'." in text
 
 
+def test_log_in_latin_1_with_a_time_zone(tmp_path, capsys, monkeypatch):
+    log = sensor_log().tz_localize("UTC").rename(columns={"outside": "außen"})
+    log.to_csv(tmp_path / "log.csv", encoding="latin-1", date_format="%Y-%m-%dT%H:%M:%S%z")
+    text = described(capsys, tmp_path / "log.csv")
+    assert "encoding='latin-1'" in text
+    assert "Channels: inside, außen." in text
+    ran = run_blocks(text, tmp_path, monkeypatch)
+    assert ran["Forecast"]["forecaster"].predict().index[0] == pd.Timestamp("2024-03-21", tz="UTC")
+
+
 @pytest.mark.parametrize("unit", ["s", "ms"])
 def test_stamps_since_1970_become_dates(tmp_path, capsys, unit):
     log = sensor_log()

@@ -109,13 +109,19 @@ def read_columns(path: Path, kind: str | None = None) -> Columns:
 
 
 def _options(path: Path) -> dict[str, Any]:
-    """Return the separator, the decimal point, and whether the first line is a header."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = [line for line in (file.readline() for _ in range(20)) if line.strip()]
+    """Return encoding, separator and decimal point, and whether the first line is a header."""
+    options: dict[str, Any]
+    content = path.read_bytes()
+    try:
+        text, options = content.decode("utf-8-sig"), {}
+    except UnicodeDecodeError:
+        text, options = content.decode("latin-1"), {"encoding": "latin-1"}
+    lines = [line for line in text.splitlines()[:20] if line.strip()]
     if not lines:
         raise ValueError("is empty.")
     separator = max(",;\t", key=lambda sign: min(line.count(sign) for line in lines))
-    options: dict[str, Any] = {} if separator == "," else {"sep": separator}
+    if separator != ",":
+        options["sep"] = separator
     if separator == ";" and re.search(r"(^|;)-?\d+,\d+(;|$)", lines[-1].strip()):
         options["decimal"] = ","
     first = next(csv.reader(lines[:1], delimiter=separator))
