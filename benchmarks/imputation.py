@@ -2,10 +2,11 @@
 
 python benchmarks/imputation.py --data-home DIR [--tasks NAME ...] [--part test] [--shard I/N]
 
-Long series: 60 stretches of 96 points, evenly spaced over the test part of ETTh1, ETTm1, Weather and illness, with
-single points of every channel hidden (10, 30, 50, 70 %) or blocks of 12 points (12.5, 25, 37.5,
-50 %); errors in units of the training part's standard deviation. Methods see the training part,
-and of a stretch what is visible. Archive sets: a sixth of every test series hidden in one piece.
+Long series: 60 stretches of 96 points, evenly spaced over the test part of ETTh1, ETTm1, Weather
+and illness, with single points of every channel hidden (10, 30, 50, 70 %) or blocks of 12 points
+(12.5, 25, 37.5, 50 %); errors in units of the training part's standard deviation. Methods see the
+training part, and of a stretch what is visible. Archive sets: a sixth of every test series hidden
+in one piece.
 Writes results/imputation.csv, a row for each task, kind of gap, ratio and method. "--part valid"
 is what choices were made on.
 """

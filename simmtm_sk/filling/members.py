@@ -130,8 +130,9 @@ class Members:
             estimates.append(self._by_whole(standard, mean))
         if self.rebuild is not None:
             rebuilt = self.choices.units.standard(self.rebuild(values))
-            estimates.append(np.where(np.isnan(rebuilt), mean, rebuilt))
-        return estimates, variance
+            estimates.append(rebuilt)
+        # who has nothing to say agrees with the windows
+        return [np.where(np.isnan(x), mean, x) for x in estimates], variance
 
     def _by_whole(self, standard: Floats, otherwise: Floats) -> Floats:
         """Return what is expected of whole series, where they are as long as those of fit."""

@@ -27,18 +27,18 @@ def straight_lines(standard: Floats, lengths: Lengths) -> Floats:
 def seasonal(standard: Floats, straight: Floats, period: int) -> Floats:
     """Return the trend over a period plus what nearby periods had at the same phase.
 
-    The trend is a running mean of the series with its gaps filled, at first by straight lines, then
-    by what came out the last time.
+    NaN where no nearby period was observed. The trend is a running mean of the series with its
+    gaps filled, at first by straight lines, then by what came out the last time.
     """
     if standard.shape[2] <= period:
-        return straight
+        return np.full_like(straight, np.nan)
     filled = straight
     for _ in range(_N_ROUNDS):
         trend = _running_mean(filled, period)
         season, known = _nearby_periods(standard - trend, period)
         filled = np.where(known, trend + season, straight)
         filled = np.where(np.isnan(standard), filled, standard)
-    return filled
+    return np.where(known, filled, np.nan)
 
 
 def _running_mean(values: Floats, period: int) -> Floats:
