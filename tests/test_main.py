@@ -143,6 +143,24 @@ def test_stamps_since_1970_become_dates(tmp_path, capsys, unit):
     assert "2024-03-01 00:00:00 to 2024-03-20 23:00:00, every h; 5 time points" in text
 
 
+@pytest.mark.parametrize("freq", ["B", "MS", "D", "15min"])
+def test_calendars_without_gaps_are_recognised(tmp_path, capsys, freq):
+    time = pd.date_range("2024-01-01", periods=60, freq=freq, name="date")
+    pd.DataFrame({"a": np.arange(60.0)}, index=time).to_csv(tmp_path / "log.csv")
+    text = described(capsys, tmp_path / "log.csv")
+    assert f"every {freq}.\n" in text
+    assert "60 time points." in text
+
+
+def test_irregular_times_are_averaged_and_said_so(tmp_path, capsys):
+    steps = np.random.default_rng(0).integers(30, 90, 100)
+    time = pd.Timestamp("2024-01-01") + pd.to_timedelta(steps.cumsum(), unit="s")
+    pd.DataFrame({"time": time, "a": np.arange(100.0)}).to_csv(tmp_path / "log.csv", index=False)
+    text = described(capsys, tmp_path / "log.csv")
+    assert "or so (averaged)" in text
+    assert ".resample('" in text
+
+
 def test_numbered_time(tmp_path, capsys, monkeypatch):
     log = sensor_log()
     log.index = np.round((log.index - log.index[0]) / pd.Timedelta("10h"), 1)

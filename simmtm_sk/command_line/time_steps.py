@@ -47,16 +47,24 @@ def regular_rows(times: pd.Index) -> tuple[str, list[str]]:
 
 
 def _dates(times: pd.DatetimeIndex) -> tuple[str, int, list[str]]:
+    """Take the calendar that has all time points and the fewest others; if none has, average."""
     steps = np.diff(times.asi8)
     usual = pd.Timedelta(int(pd.Series(steps).mode()[0]), unit=times.unit)
-    for freq in (pd.tseries.frequencies.to_offset(usual).freqstr, "MS", "ME", "B"):
-        grid = pd.date_range(times[0], times[-1], freq=freq)
-        if times.isin(grid).all():
-            return freq, len(grid), [f"X = X.asfreq({freq!r})"]
+    grids = {f: pd.date_range(times[0], times[-1], freq=f) for f in (_freq(usual), "MS", "ME", "B")}
+    grids = {freq: grid for freq, grid in grids.items() if times.isin(grid).all()}
+    if grids:
+        freq = min(grids, key=lambda freq: len(grids[freq]))
+        return freq, len(grids[freq]), [f"X = X.asfreq({freq!r})"]
     median = pd.Timedelta(int(np.median(steps)), unit=times.unit)
-    freq = pd.tseries.frequencies.to_offset(median).freqstr
-    grid = pd.date_range(times[0].floor(freq), times[-1], freq=freq)
+    units = [pd.Timedelta(1, "D"), pd.Timedelta(1, "h"), pd.Timedelta(1, "min")]
+    unit = next((unit for unit in units if median >= unit), pd.Timedelta(1, "s"))
+    freq = _freq(unit * max(1, round(median / unit)))
     return f"{freq} or so (averaged)", 0, [f"X = X.resample({freq!r}).mean()"]
+
+
+def _freq(step: pd.Timedelta) -> str:
+    freq: str = pd.tseries.frequencies.to_offset(step).freqstr
+    return "D" if freq == "24h" else freq
 
 
 def _numbers(times: pd.Index) -> tuple[str, int, list[str]]:
