@@ -34,10 +34,10 @@ class SimMTMImputer(
 
     A weighted mean of what simple members say, all of them solved in closed form: Gaussians over
     short windows of all channels, linear interpolation, the season where there is one, Gaussians
-    over whole series where there are many of one length, and what an encoder rebuilds, if one is
-    given. The weights, by the distance to the next observed value, are those that did best where
-    gaps were made in a quarter of the series (or in their last quarter), so that no member can harm
-    for long.
+    over whole series and the nearest ones where there are many of one length, and what an encoder
+    rebuilds, if one is given. The weights, by the distance to the next observed value, are those
+    that did best where gaps were made in a quarter of the series (or in their last quarter), so
+    that no member can harm for long.
 
     The class is a scikit-learn transformer and an sktime transformer at once.
 
@@ -52,7 +52,7 @@ class SimMTMImputer(
     Attributes
     ----------
     members_ : list of str
-        Some of "windows", "linear", "season", "series" (whole ones) and "encoder".
+        Some of "windows", "linear", "season", "series" (whole ones), "neighbors" and "encoder".
     weights_ : ndarray, shape (n_members, 7)
         How much each counts, 1, 2, 3 to 4, 5 to 8, 9 to 16, 17 to 32 and more points from the next
         observed value of the channel.

@@ -250,7 +250,7 @@ def test_encoder_is_one_member_more(encoder, tmp_path):
     np.testing.assert_array_equal(loaded.transform(given), filled)
 
 
-@pytest.mark.parametrize("X", [waves(), waves(1, 600), waves(30, 20)[:, :1]])
+@pytest.mark.parametrize("X", [waves(), waves(1, 600), waves(30, 20)[:, :1], gappy(waves())[0]])
 def test_artifacts_give_the_same_bits(tmp_path, X):
     given, _ = gappy(X)
     imputer = SimMTMImputer().fit(X)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..training.seasons import find_periods
 from .mixture import WindowMixture
+from .neighbors import FEWEST_SERIES, MOST_NUMBERS, by_neighbors, chosen_examples
 from .simple import seasonal, straight_lines
 from .units import Units
 from .windows import LARGEST, by_windows, fit_windows, related_groups, window_lengths
@@ -18,8 +19,6 @@ from .windows import LARGEST, by_windows, fit_windows, related_groups, window_le
 Floats = NDArray[np.float64]
 Lengths = NDArray[np.int64]
 Rebuild = Callable[[Floats], Floats]
-
-FEWEST_SERIES = 20  # for a Gaussian over whole series
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,8 @@ class Choices:
     window_lengths : list of int
     whole : int
         How long series are that have a Gaussian of their own; 0 is none.
+    examples : int
+        How long series are that are kept to find neighbours among; 0 is none.
     """
 
     units: Units
@@ -43,6 +44,7 @@ class Choices:
     groups: list[NDArray[np.intp]]
     window_lengths: list[int]
     whole: int
+    examples: int
 
     @classmethod
     def of(cls, values: Floats, lengths: Lengths, longest: int) -> Choices:
@@ -52,19 +54,20 @@ class Choices:
         groups = related_groups(straight)
         periods = find_periods(torch.from_numpy(straight[:, 0]), torch.from_numpy(lengths))
         n_series, n_channels, length = values.shape
-        many = n_series >= FEWEST_SERIES and n_channels * length <= LARGEST
-        equal = bool((lengths == length).all()) and length > 1
+        many = n_series >= FEWEST_SERIES and bool((lengths == length).all()) and length > 1
+        size = n_channels * length
         return cls(
             units,
             periods[0] if periods else 0,
             groups,
             window_lengths(longest, max(map(len, groups))),
-            length if many and equal else 0,
+            length if many and size <= LARGEST else 0,
+            length if many and size * FEWEST_SERIES <= MOST_NUMBERS else 0,
         )
 
 
 class Members:
-    """Members by name: "windows", "linear", and "season", "series" and "encoder" if there are any.
+    """Members by name: "windows", "linear", and "season", "series", "neighbors", "encoder" if any.
 
     Parameters
     ----------
@@ -73,6 +76,8 @@ class Members:
         By length, for every group of channels.
     whole : WindowMixture or None
         Over whole series.
+    examples : ndarray, shape (n_examples, n_channels, length), or None
+        Standardised training series.
     rebuild : callable or None
         What an encoder makes of series.
     """
@@ -82,14 +87,21 @@ class Members:
         choices: Choices,
         windows: list[dict[int, WindowMixture]],
         whole: WindowMixture | None,
+        examples: Floats | None,
         rebuild: Rebuild | None,
     ) -> None:
-        self.choices, self.windows, self.whole, self.rebuild = choices, windows, whole, rebuild
+        self.choices, self.windows, self.whole = choices, windows, whole
+        self.examples, self.rebuild = examples, rebuild
 
     @property
     def names(self) -> list[str]:
         """What the members are called, in their order."""
-        optional = {"season": self.choices.period, "series": self.whole, "encoder": self.rebuild}
+        optional = {
+            "season": self.choices.period > 0,
+            "series": self.whole is not None,
+            "neighbors": self.examples is not None,
+            "encoder": self.rebuild is not None,
+        }
         return ["windows", "linear", *(name for name, there in optional.items() if there)]
 
     @classmethod
@@ -114,7 +126,8 @@ class Members:
         whole = None
         if choices.whole:
             whole = fit_windows(standard, straight, lengths, choices.whole, most_windows)
-        return cls(choices, windows, whole, rebuild)
+        examples = chosen_examples(standard) if choices.examples else None
+        return cls(choices, windows, whole, examples, rebuild)
 
     def estimates(self, values: Floats, lengths: Lengths) -> tuple[list[Floats], Floats]:
         """Return what every member says, standardised, and the variance that windows expect."""
@@ -128,6 +141,9 @@ class Members:
             estimates.append(seasonal(standard, straight, self.choices.period))
         if self.whole is not None:
             estimates.append(self._by_whole(standard, mean))
+        if self.examples is not None:
+            same = standard.shape[2] == self.choices.examples
+            estimates.append(by_neighbors(standard, self.examples) if same else mean)
         if self.rebuild is not None:
             rebuilt = self.choices.units.standard(self.rebuild(values))
             estimates.append(rebuilt)

@@ -26,6 +26,7 @@ def saved_filler(filler: GapFiller) -> tuple[dict[str, Any], dict[str, Floats]]:
         "groups": [group.tolist() for group in choices.groups],
         "window_lengths": choices.window_lengths,
         "whole": choices.whole,
+        "examples": choices.examples,
     }
     arrays = {"weights": filler.weights, "calibration": filler.calibration}
     arrays |= {f"units.{name}": value for name, value in vars(choices.units).items()}
@@ -34,6 +35,8 @@ def saved_filler(filler: GapFiller) -> tuple[dict[str, Any], dict[str, Floats]]:
             arrays |= _saved(mixture, f"group{number}.windows{length}.")
     if members.whole is not None:
         arrays |= _saved(members.whole, "whole.")
+    if members.examples is not None:
+        arrays["examples"] = members.examples
     return state, arrays
 
 
@@ -42,6 +45,7 @@ def restored_filler(
 ) -> GapFiller:
     """Undo `saved_filler`."""
     period, whole = state.integer("period", 0), state.integer("whole", 0)
+    length = state.integer("examples", 0)
     window_lengths = state.items("window_lengths", int)
     groups = [np.array(group, np.intp) for group in state.items("groups", list)]
     state.finish()
@@ -54,6 +58,7 @@ def restored_filler(
         groups,
         window_lengths,
         whole,
+        length,
     )
     windows = [
         {
@@ -63,7 +68,11 @@ def restored_filler(
         for number, group in enumerate(groups)
     ]
     over_series = _restored(tensors.under("whole."), n_channels * whole) if whole else None
-    members = Members(choices, windows, over_series, rebuild)
+    examples = None
+    if length:
+        shape = (None, n_channels, length)
+        examples = tensors.take("examples", shape, missing=True).numpy()
+    members = Members(choices, windows, over_series, examples, rebuild)
     n_classes = len(NEAREST) + 1
     weights = tensors.take("weights", (len(members.names), n_classes)).numpy()
     calibration = tensors.take("calibration", (n_classes,), low=0).numpy()
