@@ -42,6 +42,7 @@ BAD = {
     "a gap in time": (lambda: table().drop(MONTHS[5]), "irregular: .*asfreq"),
     "days missing": (lambda: Y.to_timestamp().iloc[[0, 1, 2, 3, 9, 10, 11, 12]], "irregular"),
     "every second number": (lambda: pd.Series(values(), range(0, 144, 2)), "irregular"),
+    "no point": (lambda: Y[:0], "y is empty"),
     "one point": (lambda: Y[:1], "y is too short: .* 1 step.* 3 time points, .* longest has 1"),
     "two points": (lambda: Y[:2], "y is too short: .* 3 time points, .* longest has 2"),
 }

@@ -83,11 +83,13 @@ class History:
         Raises
         ------
         ValueError
-            If a series has no observed value, an infinite one, or time points that do not follow
-            each other at one frequency.
+            If there is no time point, or a series has no observed value, an infinite one, or time
+            points that do not follow each other at one frequency.
         TypeError
             If it holds something that is no real number.
         """
+        if not len(y):
+            raise ValueError("y is empty: a series without a time point cannot be forecast.")
         rows = Rows.of(y.index)
         values = numbers(y, rows)
         observed = np.logical_or.reduceat(~np.isnan(values), rows.starts)
