@@ -126,7 +126,8 @@ def test_what_is_trained_on_is_pretrained_where_an_embedding_is_not(strategy, tr
     transformer = small(
         encoder=ConvEncoder(d_model=2, n_layers=1), num_epochs="auto", batch_size=128
     )
-    estimator = classifier(transformer=transformer, strategy=strategy, num_epochs=1)
+    epochs = 1 if trains else "auto"  # of fine-tuning
+    estimator = classifier(transformer=transformer, strategy=strategy, num_epochs=epochs)
     used = estimator.fit(series, series[:, 0, 0] > 0).transformer_
     assert (used.n_epochs_ > 0) == trains
     assert used.num_epochs == "auto"

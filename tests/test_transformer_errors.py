@@ -139,7 +139,7 @@ def test_strings_are_refused_even_if_they_look_like_numbers(no_training, fitted,
         ([], "empty|dimension|1D array"),
         ([np.zeros((1, 3)), np.zeros((2, 3))], "same channels"),
         (None, "dimension|number|0D|scalar|NoneType"),
-        ("GunPoint", "dimension|number|string|scalar"),
+        ("GunPoint", "X is str .*pandas.read_csv"),
         ({"a": [1, 2]}, "dimension|number|0D|scalar"),
     ],
     ids=[

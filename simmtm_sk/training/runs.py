@@ -161,14 +161,16 @@ def _from_cache(memory: joblib.Memory, arguments: tuple[Any, ...]) -> History:
         state = unpacked(cached(name), torch.device("cpu"))
         if state["run"] != name:
             raise DamagedError("it is of another run")
-    except DamagedError as error:
+    except (DamagedError, UnicodeDecodeError) as error:
         warnings.warn(
             f"an entry of the cache {getattr(memory, 'location', memory)} is damaged ({error}); it "
             "is computed again.",
             UserWarning,
             stacklevel=3,
         )
-        if hasattr(cached, "call_and_shelve"):
+        if isinstance(error, UnicodeDecodeError):  # in joblib's record of the code, not in an entry
+            cached.clear(warn=False)
+        elif hasattr(cached, "call_and_shelve"):
             cached.call_and_shelve(name).clear()
         state = unpacked(cached(name), torch.device("cpu"))
     network.load_state_dict(state["weights"])
