@@ -74,8 +74,11 @@ def sktime_drift(frame: pd.DataFrame) -> pd.DataFrame:
     return Imputer(method="drift").fit_transform(frame)
 
 
-def rows_of_time(imputer: object, train: Panel, X: Panel) -> Panel:
-    """Fill time points as rows, with the values before and after as further columns."""
+def by_rows(imputer: object, train: Panel, X: Panel) -> Panel:
+    """Fill series as rows, or time points of a single one, with those before and after beside."""
+    if len(train) > 1:
+        seen = train.reshape(len(train), -1)
+        return imputer.fit(seen).transform(X.reshape(len(X), -1)).reshape(X.shape)
 
     def rows(panel: Panel) -> np.ndarray:
         padded = np.pad(panel, ((0, 0), (0, 0), (1, 1)), constant_values=np.nan)
@@ -109,9 +112,10 @@ def rivals(period: int) -> dict[str, Callable[[Panel, Panel], Panel]]:
     return {
         "one Gaussian": one_gaussian,
         **{name: partial(_second, fill) for name, fill in by_frame.items()},
-        "KNNImputer": partial(rows_of_time, KNNImputer(n_neighbors=5, keep_empty_features=True)),
+        "KNNImputer": partial(by_rows, KNNImputer(n_neighbors=5, keep_empty_features=True)),
         "IterativeImputer": partial(
-            rows_of_time, IterativeImputer(random_state=0, keep_empty_features=True)
+            by_rows,
+            IterativeImputer(n_nearest_features=20, random_state=0, keep_empty_features=True),
         ),
     }
 

@@ -21,7 +21,7 @@ def in_order(wide: pd.DataFrame, index: str) -> pd.DataFrame:
     methods = [OURS, *(name for name in wide.columns if name != OURS)]
     table = wide[methods].map(text)
     table.index.name = index
-    return table.reset_index()
+    return table
 
 
 def long_table(rows: pd.DataFrame, gaps: str) -> pd.DataFrame:
