@@ -115,7 +115,7 @@ def rivals(period: int) -> dict[str, Callable[[Panel, Panel], Panel]]:
         "KNNImputer": partial(by_rows, KNNImputer(n_neighbors=5, keep_empty_features=True)),
         "IterativeImputer": partial(
             by_rows,
-            IterativeImputer(n_nearest_features=20, random_state=0, keep_empty_features=True),
+            IterativeImputer(n_nearest_features=64, random_state=0, keep_empty_features=True),
         ),
     }
 
