@@ -12,6 +12,7 @@ from ..data.forecast_windows import subsample
 from ..training.weights import combination_weights
 from .made_gaps import NEAREST, STRETCH, distance_classes, made_gaps
 from .members import Choices, Members, Rebuild
+from .neighbors import FEWEST_SERIES
 from .simple import within
 from .windows import LENGTHS
 
@@ -95,7 +96,7 @@ class GapFiller:
 
 def _split(values: Floats, lengths: Lengths) -> tuple[Floats, Lengths, Floats, Lengths] | None:
     """Return series to learn from and series to make gaps in: others, or later parts."""
-    if len(values) >= 8:
+    if len(values) >= FEWEST_SERIES:
         late = np.arange(len(values)) % 4 == 3
         kept = subsample(np.flatnonzero(late), max(1, MOST_POINTS // values.shape[2]))
         return values[~late], lengths[~late], values[kept], lengths[kept]

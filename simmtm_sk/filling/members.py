@@ -145,8 +145,7 @@ class Members:
             same = standard.shape[2] == self.choices.examples
             estimates.append(by_neighbors(standard, self.examples) if same else mean)
         if self.rebuild is not None:
-            rebuilt = self.choices.units.standard(self.rebuild(values))
-            estimates.append(rebuilt)
+            estimates.append(self.choices.units.standard(self.rebuild(values)))
         # who has nothing to say agrees with the windows
         return [np.where(np.isnan(x), mean, x) for x in estimates], variance
 

@@ -147,16 +147,14 @@ class Known:
 
     Attributes
     ----------
-    hidden : ndarray of bool, shape (n_patterns, size)
     index : ndarray of int, shape (n_patterns, most)
         The points that matrices are inverted for: those that are hidden, or those that are not,
-        whichever are fewer; the rest is filled up with any.
+        whichever are fewer; the rest is filled up with others, no point twice.
     valid : ndarray of bool, shape (n_patterns, most)
         False where it is filled up.
     fewer_visible : bool
     """
 
-    hidden: Mask
     index: NDArray[np.intp]
     valid: Mask
     fewer_visible: bool
@@ -168,7 +166,7 @@ class Known:
         chosen = ~hidden if fewer_visible else hidden
         most = max(1, int(chosen.sum(1).max()))
         index = np.argsort(~chosen, axis=1, kind="stable")[:, :most]
-        return cls(hidden, index, np.take_along_axis(chosen, index, 1), fewer_visible)
+        return cls(index, np.take_along_axis(chosen, index, 1), fewer_visible)
 
     def by_hidden(
         self,
@@ -203,12 +201,8 @@ class Known:
         cross = np.where(self.valid[pattern], np.take_along_axis(pulled, at, 1), 0)
         solved = -np.matmul(inverse[pattern], cross[:, :, None])[:, :, 0]
         shift, variance = np.zeros_like(rest), np.zeros_like(rest)
-        # what is filled up comes first, lest it cover what is not
-        order = np.argsort(self.valid[pattern], axis=1, kind="stable")
-        at, sorted_ = np.take_along_axis(at, order, 1), np.take_along_axis(solved, order, 1)
-        np.put_along_axis(shift, at, sorted_, 1)
-        spread = np.diagonal(inverse, axis1=1, axis2=2)[pattern]
-        np.put_along_axis(variance, at, np.take_along_axis(spread, order, 1), 1)
+        np.put_along_axis(shift, at, solved, 1)
+        np.put_along_axis(variance, at, np.diagonal(inverse, axis1=1, axis2=2)[pattern], 1)
         distance = np.einsum("ij,ij->i", rest, pulled) + np.einsum("ij,ij->i", cross, solved)
         return shift, variance, -half_log_det - half[pattern] - 0.5 * distance
 
@@ -225,7 +219,7 @@ class Known:
         values = np.where(self.valid[pattern], np.take_along_axis(rest, self.index[pattern], 1), 0)
         weights = np.matmul(inverse[pattern], values[:, :, None])[:, :, 0]
         spread = np.zeros_like(rest)
-        np.put_along_axis(spread, self.index[pattern], np.where(self.valid[pattern], weights, 0), 1)
+        np.put_along_axis(spread, self.index[pattern], weights, 1)  # zero where it is filled up
         across = covariance[self.index] * self.valid[:, :, None]
         explained = np.einsum("pij,pij->pj", np.matmul(inverse, across), across)
         variance = (covariance.diagonal() - explained)[pattern]

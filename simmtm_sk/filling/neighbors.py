@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-FEWEST_SERIES = 8  # to find neighbours among
+FEWEST_SERIES = 8  # that are looked at as whole series, neighbours among them
 MOST_NUMBERS = 4_000_000  # that are kept of training series
 N_NEIGHBORS = 5
 _AT_ONCE = 256  # series that are compared together
