@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from .data import announce_misreadings, announce_order
 from .data.labels import is_missing, one_column
 from .data.weights import read_weights
-from .downstream_state import SEEN, StoredEstimator
+from .downstream_state import StoredEstimator
 from .embedding import Features
 from .interop import names_seen, read_series
 from .joint_training import Targets, stratified_part, train_jointly
+from .persistence import SEEN
 from .probing import LinearHead
 from .training.settings import FINETUNING, epochs
 from .training.strategies import STRATEGIES

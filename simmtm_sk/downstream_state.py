@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from .persistence import StateReader, TensorReader
+from .persistence import StateReader, TensorReader, restore_seen, saved_seen
 from .probing import LinearHead
 from .transformer_user import TransformerUser
-
-# what fit has seen of the series
-SEEN = ("n_channels_", "length_", "n_features_in_", "feature_names_in_")
 
 
 class StoredEstimator(TransformerUser):
@@ -37,11 +33,11 @@ class StoredEstimator(TransformerUser):
         transformers, tensors = self._transformers_state()
         values = vars(self.head_) if hasattr(self, "head_") else {}  # none for a single class
         head = {f"head.{name}": torch.tensor(value) for name, value in values.items()}
-        seen = {name: vars(self)[name] for name in SEEN if name in vars(self)}
-        if "feature_names_in_" in seen:
-            seen["feature_names_in_"] = seen["feature_names_in_"].tolist()
         history = getattr(self, "history_", [])
-        return {**seen, "history_": history, "encoders": transformers}, {**tensors, **head}
+        return {**saved_seen(self), "history_": history, "encoders": transformers}, {
+            **tensors,
+            **head,
+        }
 
     def _restore_head(self, state: StateReader, tensors: TensorReader, n_outputs: int) -> None:
         """Undo `_saved_state`, with a head of so many outputs; 0 is no head."""
@@ -53,18 +49,10 @@ class StoredEstimator(TransformerUser):
             self.head_ = LinearHead(center, std, coef, intercept)
         self.history_ = state.records("history_")
         self._restore_transformers(state.inner("encoders"), tensors)
-        self._restore_seen(state)
+        # the first artifacts leave what fit has seen to the encoder
+        restore_seen(self, state, getattr(self, "transformer_", None))
         # what sktime's `predict` looks up
         self._y_metadata = {"is_univariate": True, "mtype": "numpy1D"}
         self._y_inner_mtype = "numpy1D"
         self._is_vectorized = False
         self._is_fitted = True
-
-    def _restore_seen(self, state: StateReader) -> None:
-        """Take up what fit has seen of the series; the first artifacts leave it to the encoder."""
-        for name in ("n_channels_", "length_", "n_features_in_"):
-            known = state.integer(name, 1) if name in state else getattr(self.transformer_, name)
-            setattr(self, name, known)
-        if "feature_names_in_" in state:
-            names = state.items("feature_names_in_", str, int, float, length=self.n_features_in_)
-            self.feature_names_in_ = np.array(names, dtype=object)

@@ -20,7 +20,7 @@ from .interop import check_series
 from .interop.series import names_seen
 from .one_thread import one_thread
 from .parameters import Verbosity, constraints
-from .persistence import StateReader, TensorReader
+from .persistence import StateReader, TensorReader, restore_seen, saved_seen
 from .training.isolation import torch_as_it_starts
 from .transformer_user import TransformerUser
 
@@ -248,19 +248,11 @@ class SimMTMImputer(
     def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         encoders, weights = self._transformers_state()
         state, arrays = saved_filler(self.filler_)
-        seen = {name: getattr(self, name) for name in ("n_channels_", "length_", "n_features_in_")}
-        if hasattr(self, "feature_names_in_"):
-            seen["feature_names_in_"] = list(self.feature_names_in_)
         tensors = {f"filler.{name}": torch.from_numpy(array) for name, array in arrays.items()}
-        return {**seen, "filler": state, "encoders": encoders}, {**weights, **tensors}
+        return {**saved_seen(self), "filler": state, "encoders": encoders}, {**weights, **tensors}
 
     def _restore_state(self, state: StateReader, tensors: TensorReader) -> None:
-        self.n_channels_ = state.integer("n_channels_", 1)
-        self.length_ = state.integer("length_", 1)
-        self.n_features_in_ = state.integer("n_features_in_", 1)
-        if "feature_names_in_" in state:
-            names = state.items("feature_names_in_", str, int, float, length=self.n_features_in_)
-            self.feature_names_in_ = np.array(names, dtype=object)
+        restore_seen(self, state)
         self._restore_transformers(state.inner("encoders"), tensors)
         self.filler_ = restored_filler(
             state.inner("filler"), tensors.under("filler."), self.n_channels_, self._rebuild()

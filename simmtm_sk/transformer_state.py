@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,10 +14,16 @@ from .geometry import Geometry
 from .nn.contracts import Layered
 from .nn.model import SimMTM
 from .nn.neighborhood import Neighborhood
-from .persistence import SafeArtifactMixin, StateReader, TensorReader
+from .persistence import (
+    SafeArtifactMixin,
+    StateReader,
+    TensorReader,
+    restore_seen,
+    saved_seen,
+)
 from .training.isolation import modules_of_our_own
 
-_NUMBERS = ("n_features_in_", "n_channels_", "length_", "_built_length", "n_epochs_", "history_")
+_NUMBERS = ("_built_length", "n_epochs_", "history_")
 
 
 class StoredTransformer(FittedTransformer, SafeArtifactMixin):
@@ -35,28 +40,21 @@ class StoredTransformer(FittedTransformer, SafeArtifactMixin):
     def _saved_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         state = {name: getattr(self, name) for name in _NUMBERS}
         state["_is_pretrained"] = self._is_pretrained
-        if hasattr(self, "feature_names_in_"):
-            state["feature_names_in_"] = list(self.feature_names_in_)
         tensors = {
             f"{part}.{name}": weight
             for part in ("embedding", "geometry")
             for name, weight in getattr(self, f"{part}_").state_dict().items()
         }
-        return state, {**self.network_.state_dict(), **tensors}
+        return {**saved_seen(self), **state}, {**self.network_.state_dict(), **tensors}
 
     def _restore_state(self, state: StateReader, tensors: TensorReader) -> None:
         self._pooling()  # checks it
-        self.n_features_in_ = state.integer("n_features_in_", 1)
-        self.n_channels_ = state.integer("n_channels_", 1)
-        self.length_ = state.integer("length_", 1)
+        restore_seen(self, state)
         self._built_length = state.integer("_built_length", 1)
         self.n_epochs_ = state.integer("n_epochs_", 0)
         self.history_ = state.records("history_")
         name = "_is_pretrained"  # older artifacts only know of the last fit
         self._is_pretrained = state.flag(name) if name in state else self.n_epochs_ > 0
-        if "feature_names_in_" in state:
-            names = state.items("feature_names_in_", str, int, float, length=self.n_features_in_)
-            self.feature_names_in_ = np.asarray(names, dtype=object)
         self.embedding_ = self._restored_embedding(tensors.under("embedding."))
         geometry = _taken_geometry(tensors.under("geometry."))
         self.network_ = self._restored_network(tensors)

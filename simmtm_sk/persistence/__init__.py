@@ -4,9 +4,11 @@ from .archive import ArtifactError
 from .params import constructed, decoded_params, encoded_params
 from .readers import StateReader, TensorReader, is_scalar
 from .saving import FORMAT_VERSIONS, SafeArtifactMixin, Saveable, from_bytes, load, save, to_bytes
+from .seen import SEEN, restore_seen, saved_seen
 
 __all__ = [
     "FORMAT_VERSIONS",
+    "SEEN",
     "ArtifactError",
     "SafeArtifactMixin",
     "Saveable",
@@ -18,6 +20,8 @@ __all__ = [
     "from_bytes",
     "is_scalar",
     "load",
+    "restore_seen",
     "save",
+    "saved_seen",
     "to_bytes",
 ]
