@@ -205,7 +205,8 @@ def test_rolling_over_all_origins():
     np.testing.assert_array_equal(rolled, estimator.predict_rolling(table(), np.arange(12, 70)))
     np.testing.assert_array_equal(rolled, estimator.predict_rolling(table().to_numpy()))
     assert estimator.cutoff[0] == MONTHS[59]
-    np.testing.assert_array_equal(estimator.predict_rolling(table(), 12), rolled[:1])
+    # products of other sizes are rounded in another order on some processors
+    np.testing.assert_allclose(estimator.predict_rolling(table(), 12), rolled[:1], rtol=1e-6)
     # also from less than a whole context
     assert np.isfinite(estimator.predict_rolling(table(), [1, 5])).all()
     assert estimator.predict_rolling(table(14)).shape == (0, 2, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 
@@ -51,12 +51,17 @@ def isolated_torch(seed: int) -> Iterator[None]:
     with (
         _LOCK,
         torch_as_it_starts(),
-        torch.random.fork_rng(),
+        torch.random.fork_rng(_gpus()),
         worker_threads(),
         own_randomness(seed),
     ):
         torch.manual_seed(seed)
         yield
+
+
+def _gpus() -> Iterable[int] | None:
+    """Return whose random numbers are given back: all, but a child has none of its parent's."""
+    return () if torch.cuda._is_in_bad_fork() else None
 
 
 @contextlib.contextmanager
