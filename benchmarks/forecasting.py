@@ -34,8 +34,10 @@ from simmtm_sk.data.forecast_windows import ForecastWindows, Index, subsample
 from simmtm_sk.datasets import Home, load_ett, load_illness, load_weather
 from simmtm_sk.forecaster_learning import default_transformer
 from simmtm_sk.nn.forecast import seasonal_mean
+from simmtm_sk.training.combination import ENCODER_STRATEGY
 from simmtm_sk.training.contexts import pretraining_windows
 from simmtm_sk.training.loop import Plan, train
+from simmtm_sk.training.strategies import STRATEGIES, Strategy
 
 TASKS = ("ETTh1", "ETTm1", "Weather", "illness")
 PERIOD = {"ETTh1": 24, "ETTm1": 96, "Weather": 144, "illness": 52}
@@ -173,6 +175,8 @@ class Prepared:
         end = train_points(series, 1, share)
         columns = list(series.values[:end].T)
         encoder = default_transformer(self.series.context)
+        # as the forecaster pre-trains its own: the network, and nothing beside it
+        encoder.set_params(pooling=("mean",), metric_strength=0)
         encoder.set_params(precision="float32", random_state=self.seed, **changes)
         windows = pretraining_windows(columns, self.series.context)
         if isinstance(encoder.encoder, PointEncoder):
@@ -229,7 +233,19 @@ def fit_forecaster(
     return Fitted(forecaster.predict_rolling, seconds, pretrained, choices)
 
 
-def fit_combination(task: Prepared, horizon: int, encoder: str | None = None) -> Fitted:
+def with_encoder_of(strategy: str) -> type[SimMTMForecaster]:
+    """Return the forecaster whose combination has an encoder's forecast by another strategy."""
+
+    class Combined(SimMTMForecaster):
+        def _encoder_strategy(self) -> Strategy:
+            return STRATEGIES[strategy]
+
+    return Combined
+
+
+def fit_combination(
+    task: Prepared, horizon: int, encoder: str | None = None, by: str = ENCODER_STRATEGY
+) -> Fitted:
     """Fit a combination, without an encoder or with a given one.
 
     Little data are the first points of the training part, and all choices are made on them.
@@ -237,7 +253,7 @@ def fit_combination(task: Prepared, horizon: int, encoder: str | None = None) ->
     series, given = task.series, None if encoder is None else getattr(task, encoder)
     whole = task.share == 1
     y = series.values[: series.valid_end if whole else train_points(series, horizon, task.share)]
-    forecaster = SimMTMForecaster(
+    forecaster = with_encoder_of(by)(
         transformer=None if given is None else FrozenEstimator(given),
         strategy="closed-form" if given is None else "combination",
         context_length=series.context,
@@ -345,6 +361,8 @@ METHODS: dict[str, Callable[[Prepared, int], Fitted]] = {
     "closed form": fit_combination,
     "combination, untrained": partial(fit_combination, encoder="untrained"),
     "combination, SimMTM": partial(fit_combination, encoder="encoder"),
+    "combination, fine-tuned": partial(fit_combination, encoder="encoder", by="fine-tune"),
+    "combination, from scratch": partial(fit_combination, encoder="encoder", by="from-scratch"),
     "linear-probe": fit_forecaster,
     "untrained": partial(fit_forecaster, encoder="untrained"),
     "auto-encoder": partial(fit_forecaster, encoder="autoencoder"),
