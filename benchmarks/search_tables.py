@@ -105,12 +105,21 @@ def ranks_table(rows: pd.DataFrame) -> pd.DataFrame:
     return best[list(names)].rename(columns=names).astype(str)
 
 
+def gpu_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Series per second and peak memory of the device, by encoder, device and precision."""
+    kinds = ["series per second", "peak MB"]
+    measured = rows[rows["kind"].isin(kinds)]
+    wide = measured.pivot_table(index="case", columns="kind", values="value", sort=False)
+    return wide[kinds].map("{:.0f}".format).replace("nan", "")
+
+
 TABLES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "study": (study_table, "search_study.csv"),
     "metric": (metric_table, "search_study.csv"),
     "criteria": (criteria_table, "search_study.csv"),
     "early": (early_table, "search_early.csv"),
     "collections": (collections_table, "large_collections.csv"),
+    "gpu": (gpu_table, "gpu.csv"),
     "ranks": (ranks_table, "ranks.csv"),
     "stacked": (stacked_table, "stacked_settings.csv"),
 }
