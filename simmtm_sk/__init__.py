@@ -13,6 +13,7 @@ from .regressor import SimMTMRegressor
 from .transformer import SimMTMTransformer
 
 if TYPE_CHECKING:
+    from .exporting import export
     from .forecaster import SimMTMForecaster
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "SimMTMObjective",
     "SimMTMRegressor",
     "SimMTMTransformer",
+    "export",
     "load",
     "save",
 ]
@@ -36,7 +38,11 @@ __version__ = version("simmtm_sk")
 
 
 def __getattr__(name: str) -> Any:
-    """Import the forecaster when it is asked for: sktime's forecasting takes long to import."""
+    """Import when it is asked for what takes long to import, such as sktime's forecasting."""
+    if name == "export":
+        from .exporting import export
+
+        return export
     if name == "SimMTMForecaster":
         from .forecaster import SimMTMForecaster
 

@@ -194,29 +194,39 @@ class Embedding(nn.Module):
         ValueError
             If ``pooling`` names a block that was not fitted.
         """
-        blocks = copy.deepcopy(self).to(rows.device)._named(pooling.blocks)
+        moved = copy.deepcopy(self).to(rows.device)
 
         def of_rows(
             network: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None
         ) -> tuple[Tensor, ...]:
             def of_micro_batch(batch: NormalizedRows) -> tuple[Tensor, ...]:
-                learned = batch.values.new_empty(len(batch), 0, dtype=network.dtype)
-                if pooling.statistics:
-                    learned = network.pooled_layers(batch, pooling.statistics, pooling.all_layers)
-                if not blocks:
-                    return (learned,)
-                usual = _usual(network, batch)
-                return (learned, *(block(usual, batch.within) for block in blocks))
+                return moved.of_rows(network, batch, pooling)
 
             return network.by_micro_batches(of_micro_batch, *without_gaps(x, observed, within))
 
         pooled: tuple[Tensor, ...] = (torch.empty(len(values), 0, dtype=dtype),)
-        if pooling.statistics or blocks:
+        if pooling.statistics or pooling.blocks:
             pooled = over_series(network, rows, dtype, of_rows)
         learned, *fixed = (x.reshape(len(values), -1) for x in pooled)
         if pooling.scale:
             fixed.append(_scale(network, values).to(dtype))
         return Features(learned, torch.cat(fixed, 1) if fixed else learned[:, :0])
+
+    def of_rows(
+        self, network: SimMTM, rows: NormalizedRows, pooling: Pooling
+    ) -> tuple[Tensor, ...]:
+        """Return the features of rows without gaps, block by block: (n_rows, size) each.
+
+        The learned block comes first, empty if ``pooling`` has no statistics. The scale is none of
+        them, being one of whole series.
+        """
+        learned = rows.values.new_empty(len(rows), 0, dtype=network.dtype)
+        if pooling.statistics:
+            learned = network.pooled_layers(rows, pooling.statistics, pooling.all_layers)
+        if not pooling.blocks:
+            return (learned,)
+        usual = _usual(network, rows)
+        return (learned, *(block(usual, rows.within) for block in self._named(pooling.blocks)))
 
     def sizes(self, network: SimMTM, pooling: Pooling, n_channels: int) -> dict[str, int]:
         """Return how many features a row of so many channels has in every block."""

@@ -70,13 +70,18 @@ class FittedTransformer(TransformerSettings):
         rows = self._rows(values)
         return self.embedding_.features(self.network_, values, rows, self._pooling(), dtype)
 
-    def _in_geometry(self, features: Features) -> Tensor:
-        """Return what `transform` does: (n_series, n_features)."""
+    def _fitted_pooling(self) -> Pooling:
+        """Return what the embedding consists of, which must be what it was in fit."""
         if self._pooling() != self._pooling_of_geometry:
             raise ValueError(
                 "pooling or layers have changed since fit, and balance and metric were learned for "
                 "other features. Fit again."
             )
+        return self._pooling_of_geometry
+
+    def _in_geometry(self, features: Features) -> Tensor:
+        """Return what `transform` does: (n_series, n_features)."""
+        self._fitted_pooling()
         with torch.inference_mode():
             embedding: Tensor = self.geometry_(features.joined())
         return embedding

@@ -176,9 +176,9 @@ class PatchTransformer(nn.Module):
         return [*layers[:-1], self.norm(x)]
 
     def _patches(self, x: Tensor, fill: float = 0.0) -> Tensor:
-        padding = -x.shape[-1] % self.patch_length
-        padded = F.pad(x[:, 0], (0, padding), value=fill)
-        return padded.reshape(len(x), -1, self.patch_length)
+        length, n_patches = x.shape[-1], (x.shape[-1] + self.patch_length - 1) // self.patch_length
+        padded = F.pad(x[:, 0], (0, n_patches * self.patch_length - length), value=fill)
+        return padded.reshape(len(x), n_patches, self.patch_length)
 
 
 def sinusoidal_positions(n_tokens: int, d_model: int, like: Tensor) -> Tensor:

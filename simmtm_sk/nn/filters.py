@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .traceable import compared
+
 N_FILTERS, N_TAPS = 64, 9  # of each dilation
 N_THRESHOLDS = 8  # of each filter
 MOST_POINTS = 20_000  # behind the thresholds
@@ -89,9 +91,7 @@ class FilterBank(nn.Module):
             responses = self.responses(values, i)
             above = torch.empty_like(responses)
             for j in range(N_THRESHOLDS):
-                torch.gt(
-                    responses, thresholds[:, j, None], out=above
-                )  # 0 and 1, without a pass more
+                above = compared(torch.gt, responses, thresholds[:, j, None], above)
                 if inside is not None:
                     above *= inside
                 shares[:, i, j] = above.sum(-1) / count

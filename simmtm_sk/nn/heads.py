@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .gelu import gelu
+from .traceable import compared
 
 STATISTICS = ("mean", "max", "min", "std", "ppv")
 
@@ -80,9 +81,8 @@ def pooled(points: Tensor, tokens: Tensor | None, statistic: str) -> Tensor:
             case "std":  # torch's own takes ten times as long
                 return _root((points - points.mean(1, keepdim=True)).square().mean(1))
             case _:
-                above = torch.empty_like(points.detach())  # 0 and 1, without a pass more
-                torch.gt(points.detach(), 0, out=above)
-                return above.mean(1)
+                points = points.detach()
+                return compared(torch.gt, points, 0, torch.empty_like(points)).mean(1)
     inside = tokens[..., None]
     count = inside.sum(1).clamp(min=1).to(points.dtype)
     mean = points.masked_fill(~inside, 0).sum(1) / count

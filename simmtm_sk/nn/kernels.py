@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .traceable import compared
+
 GROUP = 8  # kernels that compete with each other
 N_GROUPS, N_TAPS = 16, 9  # groups of each dilation, for the series and as many for its differences
 _NUMBERS = 1 << 18  # responses that are held at once, which stay near a core
@@ -69,6 +71,8 @@ class KernelBank(nn.Module):
         within : Tensor of bool, shape (n_rows, length), or None
             False behind a series' end.
         """
+        if torch.compiler.is_compiling():  # any number of rows at once
+            return self._features(values, within)
         n_rows = max(1, _NUMBERS // (N_GROUPS * GROUP * values.shape[-1]))
         features = values.new_empty(len(values), self.n_features)
         for start in range(0, len(values), n_rows):
@@ -120,9 +124,7 @@ def won(values: Tensor, weight: Tensor, dilation: int, inside: Tensor) -> tuple[
         outside = inside[:, None] == 0  # where no response reaches the limit
         limit = largest.masked_fill(outside, torch.inf)
         smallest = smallest.masked_fill_(outside, -torch.inf)
-        wins = torch.empty_like(response)  # 0 and 1, without a pass more
-        torch.ge(response, limit[:, None], out=wins)
+        wins = compared(torch.ge, response, limit[:, None], torch.empty_like(response))
         most = wins.mul_(largest[:, None]).sum(-1)
-        torch.le(response, smallest[:, None], out=wins)
-        least = wins.sum(-1)
+        least = compared(torch.le, response, smallest[:, None], wins).sum(-1)
     return most, least

@@ -130,8 +130,8 @@ class Neighborhood(nn.Module):
     def _reach(self, distances: Tensor) -> Tensor:
         """Return the distance to the last neighbour, the series itself left out where it is one."""
         n_neighbors = max(1, min(N_NEIGHBORS, (distances.shape[1] - 1) // 4))
-        reach = distances.kthvalue(n_neighbors + 1, dim=1).values
-        return reach.clamp(min=_TINY)
+        nearest = distances.topk(n_neighbors + 1, dim=1, largest=False).values
+        return nearest[:, -1].clamp(min=_TINY)
 
 
 def _distances(a: Tensor, b: Tensor, product: Product = torch.matmul) -> Tensor:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .traceable import power_of_two
+
 
 def visible_statistics(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the visible points along time.
@@ -195,8 +197,7 @@ def _in_units(values: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor, 
     """
     kept = values.masked_fill(~visible, 0)
     count = visible.sum(-1, keepdim=True).clamp(min=1).to(kept.dtype)
-    exponent = torch.frexp(kept.abs().amax(-1, keepdim=True)).exponent - 1
-    unit = torch.ldexp(torch.ones_like(count), exponent)
+    unit = power_of_two(kept.abs().amax(-1, keepdim=True))
     kept = kept / unit
     mean = kept.sum(-1, keepdim=True) / count
     centred = (kept - mean).masked_fill(~visible, 0)
