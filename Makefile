@@ -38,7 +38,7 @@ $(BIN)/python:
 # The interpreter comes after the bar: its time stamp must not cause a second installation.
 $(INSTALLED): pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install "$(TORCH)"
-	$(BIN)/python -m pip install -e ".[plot,progress,export,dev]"
+	$(BIN)/python -m pip install -e ".[plot,progress,export,hub,dev]"
 	@touch $@
 
 $(DOCS_INSTALLED): $(INSTALLED)

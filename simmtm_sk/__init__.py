@@ -8,7 +8,7 @@ from .detector import SimMTMDetector
 from .encoders import ConvEncoder, PatchEncoder, PointEncoder
 from .imputer import SimMTMImputer
 from .objectives import SimMTMObjective
-from .persistence import ArtifactError, load, save
+from .persistence import ArtifactError, load, push_to_hub, save
 from .regressor import SimMTMRegressor
 from .transformer import SimMTMTransformer
 
@@ -30,6 +30,7 @@ __all__ = [
     "SimMTMTransformer",
     "export",
     "load",
+    "push_to_hub",
     "save",
 ]
 

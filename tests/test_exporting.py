@@ -57,6 +57,7 @@ WHOLE_AND_BRIEF = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @WHOLE_AND_BRIEF
 def test_torch_program(params, tmp_path):
     transformer = fitted(**params)

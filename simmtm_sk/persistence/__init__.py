@@ -1,6 +1,7 @@
-"""Saving and loading: `save`, `load`, and what an estimator needs for them."""
+"""Saving and loading: `save`, `load`, `push_to_hub`, and what an estimator needs for them."""
 
 from .archive import ArtifactError
+from .hub import push_to_hub
 from .params import constructed, decoded_params, encoded_params
 from .readers import StateReader, TensorReader, is_scalar
 from .saving import FORMAT_VERSIONS, SafeArtifactMixin, Saveable, from_bytes, load, save, to_bytes
@@ -20,6 +21,7 @@ __all__ = [
     "from_bytes",
     "is_scalar",
     "load",
+    "push_to_hub",
     "restore_seen",
     "save",
     "saved_seen",

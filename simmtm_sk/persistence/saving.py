@@ -30,6 +30,7 @@ from .readers import StateReader, TensorReader
 from .versions import upgraded_state, upgraded_tensors
 
 FORMAT_VERSIONS = (1, 2)  # that can be read; the last one is written
+HUB = "hub:"  # what addresses on the Hugging Face hub begin with
 
 
 def save(estimator: Saveable, path: str | Path) -> Path:
@@ -87,7 +88,8 @@ def load(path: str | Path, **params: Any) -> Any:
     Parameters
     ----------
     path : str or Path
-        With or without ".zip".
+        With or without ".zip"; or "hub:owner/name", what `push_to_hub` wrote, which needs the extra
+        ``hub``. "hub:owner/name@revision" is a branch, a tag or a commit; a commit never changes.
     **params
         Parameters to set instead of the saved ones. Objects that JSON cannot hold, such as a
         ``masking`` function or an encoder class of your own, are not saved and must be given here;
@@ -111,6 +113,10 @@ def load(path: str | Path, **params: Any) -> Any:
     --------
     See `save`.
     """
+    if isinstance(path, str) and path.startswith(HUB):
+        from .hub import downloaded
+
+        path = downloaded(path)
     target = Path(path) if Path(path).is_file() else _with_suffix(path)
     if not target.is_file():
         raise FileNotFoundError(f"there is no artifact at {target}.")
