@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .forecast import Forecast
 from .level_shifts import level_shift
-from .members import Context, Member, context_of
+from .members import Context, Member, context_of, prior_weights
 from .normalization import visible_statistics
 
 LARGE = 1e300  # a step that there never is
@@ -37,7 +37,7 @@ class Combination(nn.Module):
         The largest step between two points that is no level shift, see `level_shift`; infinite at
         first.
     prior : Tensor, shape (n_members,)
-        What weights are shrunken to, see `Member.prior_weight`.
+        What weights are shrunken to, see `prior_weights`.
     weights : Tensor, shape (n_members, horizon)
         Of the members in their mean; the prior ones at first.
     encoder_share : Tensor, shape (horizon,)
@@ -68,8 +68,7 @@ class Combination(nn.Module):
         self.register_buffer("center", torch.zeros(n_series, dtype=torch.float64))
         self.register_buffer("scale", torch.ones(n_series, dtype=torch.float64))
         self.register_buffer("usual_jump", torch.full((n_series,), LARGE, dtype=torch.float64))
-        prior = torch.tensor([m.prior_weight for m in members], dtype=torch.float64)
-        self.register_buffer("prior", prior / prior.sum(), persistent=False)
+        self.register_buffer("prior", prior_weights(self.specs), persistent=False)
         self.register_buffer("weights", self.prior[:, None].repeat(1, horizon))
         self.register_buffer("encoder_share", torch.zeros(horizon, dtype=torch.float64))
         self.encoder = encoder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -193,8 +194,7 @@ def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
 
 
 MEMBER_KINDS = ("ridge", "profile")
-PENALTY = 0.1  # of most ridges
-LAST_PERIOD = 0.3  # what the last period alone is worth, as a profile
+PENALTY = 0.1  # of ridges
 
 
 @dataclass(frozen=True)
@@ -210,6 +210,8 @@ class Member:
         Of a ridge, see `WindowRidge` and `resolution`.
     penalty : float
         Of a ridge, in units of the mean variance of a feature.
+    modelled : bool
+        Whether a ridge leans on a model of the covariance of points, for series with few windows.
     period, n_periods, memory, level_memory
         Of a profile, see `SeasonalProfile`.
     """
@@ -225,6 +227,7 @@ class Member:
     memory: float = 1.0
     level_memory: float = 1.0
     penalty: float = PENALTY
+    modelled: bool = False
 
     @property
     def name(self) -> str:
@@ -232,22 +235,13 @@ class Member:
         if self.kind == "ridge":
             whose = "own ridge" if self.n_maps > 1 else "ridge"
             goal = "" if self.anchored else " to the mean"
-            return f"{whose} {self.length}{goal}{', cautious' * (self.penalty > PENALTY)}"
+            cautious = self.modelled or self.penalty > PENALTY
+            return f"{whose} {self.length}{goal}{', cautious' * cautious}"
         if self.period > 1:
             if self.memory < 1:
                 return f"profile of {self.period}, memory {self.memory:g}"
             return f"profile {self.n_periods} x {self.period}"
         return f"mean of {self.n_periods}" if self.n_periods > 1 else "last value"
-
-    @property
-    def prior_weight(self) -> float:
-        """How much it counts beside others before errors are known.
-
-        From rolling origins of the training parts of ETTh1, ETTm1, Weather and illness.
-        """
-        if self.kind == "ridge":
-            return 2.0
-        return LAST_PERIOD if self.period > 1 and self.n_periods == 1 else 1.0
 
     def summary(self) -> Tensor:
         """Return what a ridge makes of the window, (length, n_features)."""
@@ -263,3 +257,30 @@ class Member:
         if self.kind == "ridge":
             return WindowRidge(self, horizon)
         return SeasonalProfile(self.period, self.n_periods, horizon, self.memory, self.level_memory)
+
+
+RIDGE = 2.0  # what a ridge is worth beside a profile,
+LAST_PERIOD = 0.3  # and the last period alone, as a profile
+
+
+def prior_weights(members: Sequence[Member], share_of_windows: float = 1.0) -> Tensor:
+    """Return how much members count before errors are known, (n_members,), with the sum one.
+
+    From rolling origins of the training parts of ETTh1, ETTm1, Weather and illness. Where each
+    series has ridges of its own, these and those of all are alike, and share the weight of one.
+
+    Parameters
+    ----------
+    members : sequence of Member
+    share_of_windows : float, default=1.0
+        What ridges are worth that lean on nothing but windows, where these are few.
+    """
+    alike = any(member.n_maps > 1 for member in members)
+
+    def weight(member: Member) -> float:
+        if member.kind == "profile":
+            return LAST_PERIOD if member.period > 1 and member.n_periods == 1 else 1.0
+        return RIDGE if member.modelled else RIDGE * share_of_windows / (2 if alike else 1)
+
+    weights = torch.tensor([weight(member) for member in members], dtype=torch.float64)
+    return weights / weights.sum()

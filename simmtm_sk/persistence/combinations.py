@@ -78,6 +78,7 @@ def _member(state: StateReader) -> Member:
         memory=state.number("memory"),
         level_memory=state.number("level_memory"),
         penalty=state.number("penalty"),
+        modelled="modelled" in state and state.flag("modelled"),  # there were none at first
     )
     state.finish()
     return spec

@@ -13,7 +13,7 @@ from ..data.forecast_windows import ForecastWindows, observed_length, training_l
 from ..nn.combination import Combination
 from ..nn.forecast import Forecast
 from .forecasting import Fitted
-from .members import choose_members, panel_of, solve_ridges, usual_jump
+from .members import choose_members, panel_of, solve_ridges, unproven_prior, usual_jump
 from .rolling import HELD_OUT, Rolling, forecast_errors, roll, rolling_residuals
 from .weights import combination_weights
 
@@ -62,6 +62,8 @@ def fit_combination(
     windows = ForecastWindows(series, combination.context_length, horizon, device)
     with torch.no_grad():
         rolling = roll(combination, panel, windows)
+        if not len(rolling.series):
+            combination.prior = unproven_prior(combination, panel)
         fold = torch.as_tensor(rolling.fold, device=device)
         combination.weights = combination_weights(
             rolling.errors, fold, rolling.n_independent, combination.prior

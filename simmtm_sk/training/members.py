@@ -14,9 +14,10 @@ from torch import Tensor
 
 from ..data.forecast_windows import observed_length
 from ..nn.combination import LARGE, Combination
-from ..nn.members import Member, WindowRidge
+from ..nn.members import Member, WindowRidge, prior_weights
 from ..nn.normalization import interpolated, visible_statistics
 from ..nn.window_moments import window_moments
+from .covariances import model_covariance
 from .seasons import find_periods
 
 FEWEST_WINDOWS = 8  # that a ridge is fitted to
@@ -29,8 +30,8 @@ LEVEL_MEMORY = 0.5  # and of its level
 PERIODS_OF_MULTIPLE = 4  # of a multiple of the season, such as a week beside a day
 MEANS = (1, 3, 8, 28)  # points, where there is no season
 LONGEST_MEMORY = 8_192  # points of a context
-CAUTIOUS = 3.0  # penalty of a ridge for series with few windows
-POOL = 10  # windows of all series, for every coefficient, beside those of a series' own ridge
+POOL = 10  # windows of all series, for every coefficient, beside those of a series' own ridge,
+MODELLED = 30  # and such that a model of the covariance stands for, beside those of a cautious one
 WINDOWS_OF_MEAN = 8  # beside each other, that ridges to the mean need
 ROUGH = 0.7  # root mean square of steps, in standard deviations
 MOST_COEFFICIENTS = 20_000_000  # of all own ridges
@@ -80,7 +81,7 @@ def choose_members(panel: Panel, look_back: int, horizon: int) -> list[Member]:
     """Return what there are data for.
 
     Ridges on the window and on a longer one at coarser resolution, each once following the level
-    and once not; a cautious one, which is better where windows are few; where there are several
+    and once not; a cautious one, which leans on a model; where there are several
     series, also one of its own for each; and what `_profiles` returns.
     """
     longest = int(panel.train.max())
@@ -89,7 +90,7 @@ def choose_members(panel: Panel, look_back: int, horizon: int) -> list[Member]:
     # what the mean of a series is, only many windows say
     ways = (True, False) if longest >= WINDOWS_OF_MEAN * (look_back + horizon) else (True,)
     ridges = [Member("ridge", look_back, anchored, look_back) for anchored in ways]
-    cautious = Member("ridge", look_back, True, look_back, penalty=CAUTIOUS)
+    cautious = Member("ridge", look_back, True, look_back, modelled=True)
     long = min(LONG_CONTEXT * look_back, shortest_fold - horizon - look_back)
     if long >= 2 * look_back:
         n_recent = look_back // RECENT_SHARE
@@ -140,6 +141,18 @@ def _profile(period: int, n_periods: int, memory: float = 1.0, level_memory: flo
     )
 
 
+def unproven_prior(combination: Combination, panel: Panel) -> Tensor:
+    """Return prior weights where series are too short for errors at rolling origins.
+
+    Ridges that lean on nothing but windows are worth as much as the share of the points of the
+    training part that a window begins with.
+    """
+    shortest = min((s.length for s in combination.specs if s.kind == "ridge"), default=0)
+    n_windows = (panel.train - shortest - combination.horizon + 1).clamp(min=0).sum()
+    share = float(n_windows / panel.train.sum().clamp(min=1))
+    return prior_weights(combination.specs, share).to(panel.train.device)
+
+
 def usual_jump(panel: Panel) -> Tensor:
     """Return the largest step between two points of the training part of each series.
 
@@ -159,13 +172,19 @@ def solve_ridges(combination: Combination, panel: Panel, lengths: Tensor) -> Non
         for spec, member in zip(combination.specs, combination.members, strict=True)
         if isinstance(member, WindowRidge)
     ]
+    periods = sorted({spec.period for spec in combination.specs if spec.period > 1})
     for length in sorted({spec.length for spec, _ in ridges}):
         same = [member for spec, member in ridges if spec.length == length]
-        _solve_same_window(same, panel, lengths, length, combination.horizon)
+        _solve_same_window(same, panel, lengths, length, combination.horizon, periods)
 
 
 def _solve_same_window(
-    ridges: list[WindowRidge], panel: Panel, lengths: Tensor, length: int, horizon: int
+    ridges: list[WindowRidge],
+    panel: Panel,
+    lengths: Tensor,
+    length: int,
+    horizon: int,
+    periods: list[int],
 ) -> None:
     """Fit ridges that share the window, and therefore its moments."""
     n_windows = (lengths - length - horizon + 1).clamp(min=0)
@@ -179,7 +198,13 @@ def _solve_same_window(
     pooled = window_moments(panel.values, lengths, width, pooled=True)
     shared = {ridge.anchored: _feature_moments(pooled, ridge, horizon) for ridge in ridges}
     for ridge in ridges:
-        if len(ridge.coef) == 1:
+        if ridge.spec.modelled:
+            covariance = model_covariance(panel.values, lengths, periods, width)
+            at = torch.arange(width, device=covariance.device)
+            model = covariance[(at[:, None] - at).abs()]
+            xx, xy = _feature_moments(pooled + MODELLED * length * model, ridge, horizon)
+            ridge.coef.copy_(_solved(xx, xy, ridge.spec.penalty))
+        elif len(ridge.coef) == 1:
             xx, xy = shared[ridge.anchored]
             ridge.coef.copy_(_solved(xx, xy, ridge.spec.penalty))
     if not own:

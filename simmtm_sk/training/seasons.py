@@ -7,7 +7,8 @@ from torch import Tensor
 
 LEAST_SEASON = 0.1  # by how much points of the same phase must be more alike than others
 LONGEST_PERIOD = 2_048
-FEWEST_PERIODS = 3  # that a period must be seen to come again
+FEWEST_PERIODS = 3  # that a period must be seen to come again,
+FEWEST_MULTIPLES = 2  # and a multiple of the season
 _SERIES_AT_ONCE = 1_024
 _SHARE_OF_BEST = 0.7  # of the best period's score, that makes a shorter one the season
 _MULTIPLE_GAINS = 0.05  # in score, that a multiple of the season must have to count beside it
@@ -46,7 +47,11 @@ def find_periods(values: Tensor, lengths: Tensor) -> list[int]:
         if score >= _SHARE_OF_BEST * best and score >= scores.get(period + 1, score)
     )
     season = _refined(likeness, shortest)
-    multiples = {p: scores[p] for p in range(2 * season, longest + 1, season)}
+    longest = min(LONGEST_PERIOD, (len(likeness) - 1) // FEWEST_MULTIPLES)
+    multiples = {
+        period: _score(likeness, period, min(FEWEST_PERIODS, (len(likeness) - 1) // period))
+        for period in range(2 * season, longest + 1, season)
+    }
     gain = max(multiples.values(), default=scores[shortest]) - scores[shortest]
     if gain < _MULTIPLE_GAINS:
         return [season]

@@ -1,15 +1,19 @@
 import numpy as np
 import pytest
 import torch
+from scipy.linalg import toeplitz
 from sklearn.linear_model import Ridge
 
 from simmtm_sk.nn.combination import Combination
 from simmtm_sk.nn.members import PENALTY, Member
+from simmtm_sk.training.covariances import model_covariance
 from simmtm_sk.training.members import (
+    MODELLED,
     POOL,
     choose_members,
     panel_of,
     solve_ridges,
+    unproven_prior,
     usual_jump,
 )
 
@@ -104,6 +108,34 @@ def test_own_ridge_leans_on_those_of_all():
         np.testing.assert_allclose(found.coef[number].T, reference.coef_, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("anchored", [True, False])
+def test_cautious_ridge_leans_on_the_covariance_of_a_model(anchored):
+    """As if there were windows that have exactly that covariance."""
+    made = panel()
+    spec = Member("ridge", 12, anchored, n_recent=12, modelled=True)
+    x, y = (
+        np.concatenate(part)
+        for part in zip(*(windows_of(made, i, 12) for i in (0, 1)), strict=True)
+    )
+    covariance = model_covariance(made.values, made.lengths, [], 12 + HORIZON)
+    likely = np.linalg.cholesky(toeplitz(covariance) + 1e-12 * np.eye(12 + HORIZON)).T
+    x = np.concatenate([x, likely[:, :12]])
+    y = np.concatenate([y, likely[:, 12:]])
+    weights = np.r_[np.ones(len(x) - len(likely)), np.full(len(likely), MODELLED * 12)]
+    anchor = x[:, -1:] if anchored else 0
+    reference = plain_ridge(x - anchor, y - anchor, weights)
+    np.testing.assert_allclose(solved(spec, made).coef[0].T, reference.coef_, rtol=1e-5, atol=1e-7)
+
+
+def test_cautious_ridge_of_a_walk_is_nearly_the_last_value():
+    """Where others follow what chance has put into few windows."""
+    errors = []
+    for modelled in (False, True):
+        spec = Member("ridge", 12, n_recent=12, modelled=modelled)
+        errors.append(float(solved(spec, panel(walks((40,), 3))).coef.square().sum()))
+    assert errors[1] < 0.1 * errors[0]
+
+
 def test_ridge_without_windows_is_the_last_value():
     made = panel(walks((12, 9)))
     assert not solved(Member("ridge", 10, n_recent=10), made).coef.any()
@@ -175,3 +207,16 @@ def test_a_multiple_of_the_season_has_a_profile():
     chosen = names([week])
     assert "profile 1 x 6" in chosen
     assert "profile 4 x 42" in chosen
+
+
+def test_ridges_count_less_where_few_points_begin_a_window_and_nothing_is_known_of_errors():
+    made = panel(walks((60, 60)))
+    members = [
+        Member("ridge", 12, n_recent=12),
+        Member("ridge", 12, n_recent=12, modelled=True),
+        Member("profile", 3, period=1, n_periods=3),
+    ]
+    combination = Combination(members, 36, 2, 12)
+    share = (60 - 12 - 36 + 1) / 60
+    expected = np.array([2 * share, 2, 1])
+    assert unproven_prior(combination, made).tolist() == pytest.approx(expected / expected.sum())

@@ -36,6 +36,15 @@ def test_a_week_beside_the_day():
     assert found(day + 0.1 * noise(len(time))) == [24, 168]
 
 
+def test_a_week_needs_to_be_seen_twice_and_a_day_three_times():
+    time = np.arange(24 * 7 * 4 + 12)
+    working = (time // 24) % 7 < 5
+    day = np.sin(2 * np.pi * time / 24) * np.where(working, 1, 0.4)
+    assert found(day + 0.1 * noise(len(time))) == [24, 168]
+    assert found(day[: 24 * 7 * 4 - 12]) == [24]
+    assert found(day[:120]) == []
+
+
 def test_two_long_periods_whose_multiples_are_too_long():
     time = 2 * np.pi * np.arange(300)
     assert found(np.sin(time / 39) + 0.8 * np.sin(time / 26)) == [26]
