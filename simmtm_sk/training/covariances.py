@@ -15,6 +15,7 @@ LONGEST_MEMORY = 4  # up to so many times the lags that are wanted
 SMOOTHNESS = (0.15, 0.5, 1.5)  # of a season's course, from peaks to waves
 SEASON_MEMORIES = (10, 100)  # periods after which a season is forgotten to 1/e
 WEEK = 7  # seasons: a multiple that may be there though series are too short to show it
+ROUNDING = 1e-12  # of the sum of squares, that differences of equal points may come to
 _SERIES_AT_ONCE = 1_024
 
 Array = NDArray[np.float64]
@@ -93,10 +94,11 @@ def variogram(values: Tensor, lengths: Tensor, n_lags: int) -> tuple[Array, Arra
         before = summed.gather(1, (length - lag).clamp(min=0))  # of points with one ahead
         behind = summed[:, -1:] - summed[:, :n_computed]  # and with one behind
         differences = before + behind - 2 * products[:, :n_computed]
-        squares += differences.masked_fill(~counted, 0).sum(0)
+        rounding = ROUNDING * summed[:, -1:]
+        squares += differences.masked_fill(~counted | (differences < rounding), 0).sum(0)
         n_pairs += ((length - lag) * counted).sum(0)
     result = np.zeros((2, n_lags))
-    result[0, :n_computed] = (squares / 2 / n_pairs.clamp(min=1)).clamp(min=0).cpu().numpy()
+    result[0, :n_computed] = (squares / 2 / n_pairs.clamp(min=1)).cpu().numpy()
     result[1, :n_computed] = n_pairs.cpu().numpy()
     return result[0], result[1]
 
