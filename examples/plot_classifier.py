@@ -2,7 +2,7 @@
 A classifier for few labels
 ===========================
 
-`SimMTMClassifier` takes labelled and unlabelled series at once: it pre-trains its encoder on all of
+`SimMTMClassifier` takes labelled and unlabelled series at once: it learns an embedding from all of
 them and solves for a linear head on those that have a label. The head gives probabilities, and
 the encoder can be kept while everything behind it is tuned.
 """
@@ -37,32 +37,17 @@ print(f"{len(X_pool)} series to learn from, {len(labelled)} of them with a label
 # %%
 # Fit
 # ---
-# The transformer says how to pre-train. It is small here, so that the example is short; without it
-# the classifier takes the default encoder.
+# The embedding is learned from all series of the pool, the head from those with a label and, as far
+# as it helps, from their neighbours. The encoder is small here, so that the example is short;
+# without ``transformer=`` the classifier takes the default one.
 
-transformer = SimMTMTransformer(encoder=ConvEncoder(d_model=32, n_layers=4), num_epochs=20)
+transformer = SimMTMTransformer(encoder=ConvEncoder(d_model=32, n_layers=4))
 classifier = SimMTMClassifier(transformer=transformer, random_state=0)
 classifier.fit(X_pool, y_few)
 print(f"accuracy on the test part: {classifier.score(X_test, y_test):.3f}")
 
 # %%
-# Two controls
-# ------------
-# The same classifier with an encoder that keeps its initial weights, and the same classifier
-# pre-trained on the labelled series alone.
-
-untrained = SimMTMClassifier(
-    transformer=SimMTMTransformer(encoder=ConvEncoder(d_model=32, n_layers=4), num_epochs=0),
-    random_state=0,
-).fit(X_pool, y_few)
-without_pool = SimMTMClassifier(transformer=transformer, random_state=0)
-without_pool.fit(X_pool[labelled], y_pool[labelled])
-print(f"untrained encoder:  {untrained.score(X_test, y_test):.3f}")
-print(f"without the pool:   {without_pool.score(X_test, y_test):.3f}")
-
-# %%
-# One draw of labels and one random state settle nothing; the example :doc:`plot_few_labels` repeats
-# such a comparison.
+# One draw of labels settles nothing; :doc:`plot_few_labels` has others, with rivals.
 #
 # Probabilities
 # -------------

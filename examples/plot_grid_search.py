@@ -28,13 +28,13 @@ from simmtm_sk import ConvEncoder, SimMTMTransformer
 from simmtm_sk.datasets import load_dataset
 
 X, y = load_dataset("OSULeaf", split="train")
-X = X[:, :, ::4]  # every fourth point
+X = X[:, :, ::6]  # every sixth point
 
 learned = SimMTMTransformer(
     encoder=ConvEncoder(d_model=16, n_layers=4),
     pooling=("max", "min", "std", "ppv"),
     neighborhood_weight=0.0,
-    num_epochs=8,
+    num_epochs=5,
     random_state=0,
 )
 pipeline = Pipeline([("embed", learned), ("ridge", RidgeClassifierCV(np.logspace(-3, 3, 7)))])

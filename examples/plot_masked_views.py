@@ -54,7 +54,7 @@ for row, (name, mask) in zip(axes, kinds.items(), strict=True):
 # %%
 # Share and length of hidden runs
 # -------------------------------
-# Measured on 2 000 series. In the long run a mask hides the share it is asked for, in runs of the
+# Measured on 500 series. In the long run a mask hides the share it is asked for, in runs of the
 # length it is asked for. Runs that start or end with the series are left out.
 
 
@@ -62,14 +62,14 @@ def hidden_runs(visible):
     """Lengths of the hidden runs between two visible points."""
     steps = np.diff(visible.astype(int), axis=1)
     lengths = []
-    for one in steps:
-        starts, ends = np.flatnonzero(one == -1), np.flatnonzero(one == 1)
+    for step in steps:
+        starts, ends = np.flatnonzero(step == -1), np.flatnonzero(step == 1)
         ends = ends[ends > starts[0]] if len(starts) else ends[:0]
         lengths.extend(ends - starts[: len(ends)])
     return np.array(lengths)
 
 
-observed = np.ones((2000, 1, 600), dtype=bool)
+observed = np.ones((500, 1, 600), dtype=bool)
 for name, mask in kinds.items():
     for ratio in (0.25, 0.5, 0.75):
         visible = visible_points(mask, observed, n_masks=1, mask_ratio=ratio)[:, 0]
@@ -99,7 +99,7 @@ ax.set(xlabel="time", ylabel="view", title="visible points in white; 40 to 59 ar
 # -----------------------
 # The same encoder rebuilds the same series from a quarter, a half and three quarters of its points.
 
-embedder = SimMTMTransformer(num_epochs=100, random_state=0).fit(X)
+embedder = SimMTMTransformer(num_epochs=40, random_state=0).fit(X)
 fig, axes = plt.subplots(3, 1, figsize=(8, 5), sharex=True, layout="constrained")
 for ax, ratio in zip(axes, (0.75, 0.5, 0.25), strict=True):
     ReconstructionDisplay.from_estimator(embedder, X, n_series=1, mask_ratio=ratio, ax=ax)

@@ -34,7 +34,6 @@ from .parameters import (
 )
 from .training.contexts import pretraining_windows
 from .training.isolation import torch_as_it_starts
-from .training.residuals import column_quantiles, lagged_quantiles, unrelated_quantiles
 from .training.settings import draw_seed
 from .training.strategies import STRATEGIES
 from .transformer import SimMTMTransformer
@@ -314,14 +313,7 @@ class SimMTMForecaster(LearningForecaster, PredictingForecaster, BaseForecaster,
     ) -> pd.DataFrame:
         steps = self._steps(self._seen, fh)
         forecast = self._forecast_from_end()
-        errors = column_quantiles(
-            self.residuals_, self._residual_series, len(forecast.values), alpha
-        )
-        errors = lagged_quantiles(errors, forecast.lag, alpha) * forecast.unit
-        columns = self._without_effects()
-        for series in np.flatnonzero(forecast.lag >= self.forecast_.look_back).tolist():
-            errors[:, series] = unrelated_quantiles(columns[series], alpha)
-        quantiles = forecast.values + errors
+        quantiles = self._quantiles_from_end(forecast, alpha)
         effects = self._effects(X, steps)
         blocks = [self._bounded(self._blocks(level, steps) + effects) for level in quantiles]
         # a column's quantiles stand side by side

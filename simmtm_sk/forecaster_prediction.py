@@ -17,6 +17,7 @@ from .forecaster_state import StoredForecaster
 from .interop.history import History, matched_columns
 from .interop.horizon import Steps, horizon_steps
 from .nn.combination import Combination
+from .training.residuals import column_quantiles, lagged_quantiles, unrelated_quantiles
 from .training.rollout import Rollout, roll_out
 from .transformer_user import Values
 
@@ -35,20 +36,40 @@ class PredictingForecaster(StoredForecaster):
         series = np.arange(len(columns))
         return roll_out(self.forecast_, windows, series, windows.lengths, self._series_std, last)
 
-    def _members_ahead(self, number: int) -> dict[str, Any]:
+    def _quantiles_from_end(self, forecast: Rollout, alpha: list[float]) -> NDArray[np.float64]:
+        """Return quantiles of what `_forecast_from_end` has: (n_quantiles, n_series, horizon)."""
+        n_series = len(forecast.values)
+        errors = column_quantiles(self.residuals_, self._residual_series, n_series, alpha)
+        errors = lagged_quantiles(errors, forecast.lag, alpha) * forecast.unit
+        columns = self._without_effects()
+        for series in np.flatnonzero(forecast.lag >= self.forecast_.look_back).tolist():
+            errors[:, series] = unrelated_quantiles(columns[series], alpha)
+        quantiles: NDArray[np.float64] = forecast.values + errors
+        return quantiles
+
+    def _members_ahead(self, number: int, coverage: float | None) -> dict[str, Any]:
         """Return what a `ForecastDisplay` draws for the series of that number."""
         columns = self._without_effects()
         if not 0 <= number < len(columns):
             raise ValueError(f"series must be from 0 to {len(columns) - 1}, got {number}.")
         seen = columns[number][: observed_length(columns[number])]
-        forecast, model = self._forecast_from_end().values[number], self.forecast_
-        drawn: dict[str, Any] = {"recent": seen, "forecast": forecast, "members": {}, "weights": {}}
+        ahead, model = self._forecast_from_end(), self.forecast_
+        drawn: dict[str, Any] = {
+            "recent": seen,
+            "forecast": self._bounded(ahead.values[number]),
+            "members": {},
+            "weights": {},
+        }
+        if coverage is not None:
+            ends = [0.5 - coverage / 2, 0.5 + coverage / 2]
+            interval = self._quantiles_from_end(ahead, ends)[:, number]
+            drawn |= {"interval": self._bounded(interval), "coverage": coverage}
         if isinstance(model, Combination):
             windows = ForecastWindows([seen], model.context_length, self.horizon_)
             context = windows.contexts(np.zeros(1, np.intp), windows.lengths)
             with torch.inference_mode():
                 members = model.members_ahead(context, torch.tensor([number]))
-            drawn["members"] = {name: ahead[0].numpy() for name, ahead in members.items()}
+            drawn["members"] = {name: values[0].numpy() for name, values in members.items()}
             drawn["weights"] = {n: w.numpy() for n, w in model.weights_by_name().items()}
         return drawn
 

@@ -341,6 +341,36 @@ def test_members_that_count_more_are_stronger_and_those_without_weight_not_drawn
     assert display.lines_["a"].get_alpha() > display.lines_["b"].get_alpha()
 
 
+@pytest.mark.parametrize("coverage", [0.5, 0.9])
+def test_the_interval_drawn_is_that_of_the_forecaster(forecaster, coverage):
+    display = ForecastDisplay.from_estimator(forecaster, series=1, coverage=coverage)
+    expected = forecaster.predict_interval(coverage=coverage)[1][coverage].to_numpy()
+    np.testing.assert_allclose(np.transpose(display.interval), expected)
+    corners = display.band_.get_paths()[0].vertices
+    for step, ends in enumerate(expected, 1):
+        at_step = corners[corners[:, 0] == step, 1]
+        np.testing.assert_allclose([at_step.min(), at_step.max()], ends)
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert f"{coverage:.0%} interval" in labels
+
+
+def test_without_an_interval(forecaster):
+    display = ForecastDisplay.from_estimator(forecaster, coverage=None)
+    assert display.band_ is None
+    assert not display.ax_.collections
+    with pytest.raises(ValueError, match=r"coverage must lie between 0 and 1, or be None, got 90"):
+        ForecastDisplay.from_estimator(forecaster, coverage=90)
+
+
+def test_what_is_drawn_keeps_to_the_limits_of_the_forecaster():
+    y = pd.Series(np.abs(np.sin(np.arange(120.0))))
+    forecaster = SimMTMForecaster(strategy="closed-form", lower=0.1, upper=0.9).fit(y, fh=[1, 2, 3])
+    display = ForecastDisplay.from_estimator(forecaster, coverage=0.99)
+    np.testing.assert_allclose(display.forecast, forecaster.predict())
+    assert np.min(display.interval) >= 0.1
+    assert np.max(display.interval) <= 0.9
+
+
 def test_which_series_there_are_is_said(forecaster):
     with pytest.raises(ValueError, match="series must be from 0 to 1, got 2"):
         ForecastDisplay.from_estimator(forecaster, series=2)
