@@ -11,8 +11,9 @@ less than 1, there are only the first windows of the training part, for pre-trai
 "closed form" is the default forecaster without an encoder, "combination, ..." with a given one.
 
 An encoder is pre-trained once per set, share and seed, and all strategies and horizons start from
-it. "untrained", "auto-encoder" (own-view term alone), "other data" (pre-trained on another set, see
-`FOREIGN`) and "points" (the published encoder and objective) are linear probes, too. Writes
+it. "untrained", "auto-encoder" (own-view term alone), "made series" (pre-trained on synthetic
+series alone), "other data" (on another set, see `FOREIGN`) and "points" (the published encoder and
+objective) are linear probes, too. Writes
 results/forecasting.csv, a row for every run, and goes on where an earlier call stopped.
 ``valid_mse`` is of every seventh window of the validation part.
 """
@@ -21,11 +22,12 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 
 import numpy as np
 import pandas as pd
 import torch
+from made_series import made_windows
 from probe import benchmark_parser, run_all
 from sklearn.frozen import FrozenEstimator
 
@@ -60,6 +62,7 @@ POINTS = {
     "patience": None,
 }
 POINTS_WINDOWS = 5120
+N_MADE = 10_000  # windows of made series
 VALID_STRIDE = 7  # between origins of the validation part, whose error is only for information
 CHUNK = 400  # origins that are forecast from at once
 MEMORY = 5_000  # points before an origin that a forecast may look at
@@ -206,8 +209,21 @@ class Prepared:
         return self._encoder(self.series, self.share, **POINTS, num_epochs=0)
 
     @cached_property
+    def synthetic(self) -> SimMTMTransformer:
+        return synthetic_encoder(self.series.context, self.seed)
+
+    @cached_property
     def foreign(self) -> SimMTMTransformer:
         return self._encoder(load_series(FOREIGN[self.series.name], self.home), 1.0)
+
+
+@cache
+def synthetic_encoder(context: int, seed: int) -> SimMTMTransformer:
+    """Pre-trained on made series alone: the same for every set."""
+    encoder = default_transformer(context)
+    encoder.set_params(pooling=("mean",), metric_strength=0)
+    encoder.set_params(precision="float32", random_state=seed)
+    return encoder.fit(made_windows(N_MADE, context, seed)[:, None])
 
 
 def fit_forecaster(
@@ -363,9 +379,11 @@ METHODS: dict[str, Callable[[Prepared, int], Fitted]] = {
     "combination, SimMTM": partial(fit_combination, encoder="encoder"),
     "combination, fine-tuned": partial(fit_combination, encoder="encoder", by="fine-tune"),
     "combination, from scratch": partial(fit_combination, encoder="encoder", by="from-scratch"),
+    "combination, made series": partial(fit_combination, encoder="synthetic"),
     "linear-probe": fit_forecaster,
     "untrained": partial(fit_forecaster, encoder="untrained"),
     "auto-encoder": partial(fit_forecaster, encoder="autoencoder"),
+    "made series": partial(fit_forecaster, encoder="synthetic"),
     "other data": partial(fit_forecaster, encoder="foreign"),
     "fine-tune": partial(fit_forecaster, strategy="fine-tune"),
     "probe-then-fine-tune": partial(fit_forecaster, strategy="probe-then-fine-tune"),

@@ -52,10 +52,12 @@ class SimMTMForecaster(LearningForecaster, PredictingForecaster, BaseForecaster,
     Parameters
     ----------
     transformer : SimMTMTransformer, FrozenEstimator, str or Path, default=None
-        The encoder. None, or an unfitted transformer: pre-trained on windows of the series in `fit`
-        (by a "combination" only if these are long), or by `pretrain`. A fitted one in a
-        `sklearn.frozen.FrozenEstimator`, or the path of a saved one: used as it is, or where the
-        strategy trains on from. None stands for a `PatchEncoder` with masks on whole patches.
+        The encoder. An unfitted transformer is pre-trained on windows of the series in `fit`, or by
+        `pretrain`. A fitted one in a `sklearn.frozen.FrozenEstimator`, or the path of a saved one:
+        used as it is, or where the strategy trains on from. None: a "combination" has an encoder
+        after `pretrain` alone, since beside its other members one that is trained on the same
+        series has hardly made a forecast better; elsewhere, and in `pretrain`, None stands for a
+        `PatchEncoder` with masks on whole patches.
     strategy : str, default="combination"
         * "combination": members are ridges on the window and on a longer one at coarser resolution,
           following the level or not, of all series and of each; profiles of the last 1 or 28
@@ -115,7 +117,7 @@ class SimMTMForecaster(LearningForecaster, PredictingForecaster, BaseForecaster,
     pretrained_ : SimMTMTransformer
         The encoder that `pretrain` has learned; only there after it.
     transformer_ : SimMTMTransformer
-        The encoder in use, fine-tuned if the strategy says so; not there where a combination has
+        The encoder, fine-tuned if the strategy says so; not there where a combination was given
         none.
     forecast_ : simmtm_sk.nn.combination.Combination or simmtm_sk.nn.forecast.Forecast
         The forecast as a module, on the CPU.

@@ -15,7 +15,7 @@ from .interop.history import History
 from .nn.combination import Combination
 from .nn.contracts import shortest_series
 from .nn.forecast import Forecast
-from .training.combination import ENCODER_STRATEGY, fit_combination, pays_for_encoder
+from .training.combination import ENCODER_STRATEGY, fit_combination
 from .training.contexts import pretraining_windows, training_part, training_std
 from .training.effects import covariate_coefs
 from .training.forecasting import Fitted, fit_forecast
@@ -82,13 +82,10 @@ class LearningForecaster(StoredForecaster):
         encoder: SimMTMTransformer | None,
         seed: int,
     ) -> Fitted[Combination]:
-        """Fit a combination, with an encoder if there is one or the series can pay for it."""
-        alone = self.strategy == "closed-form"
-        given = not alone and (self._is_frozen() or hasattr(self, "pretrained_"))
-        train = [training_part(column, float(self.validation_fraction)) for column in columns]
-        if alone:
+        """Fit a combination, with an encoder where one is given."""
+        if not self._combines_encoder():
             encoder = None
-        elif encoder is None and (given or pays_for_encoder(train)):
+        elif encoder is None:
             encoder = self._encoder(columns, context_length, seed)
 
         def fit_encoder() -> Forecast:
@@ -104,9 +101,16 @@ class LearningForecaster(StoredForecaster):
             self._device(),
             None if encoder is None else fit_encoder,
         )
-        if encoder is not None and (given or fitted.model.encoder is not None):
+        if encoder is not None:
             self.transformer_ = encoder
+            if fitted.model.encoder is None:
+                self._say("the encoder makes no held-out forecast better: it has no weight")
         return fitted
+
+    def _combines_encoder(self) -> bool:
+        """Return whether an encoder stands beside simple forecasts: one that somebody gave."""
+        given = self.transformer is not None or hasattr(self, "pretrained_")
+        return given and self.strategy == "combination"
 
     def _by_encoder(
         self,

@@ -7,6 +7,7 @@ from sklearn.frozen import FrozenEstimator
 from sktime.datasets import load_airline
 
 from simmtm_sk import PatchEncoder, SimMTMForecaster, SimMTMTransformer, load
+from tests.forecasters import small
 
 MONTHS = np.arange(1, 13)
 
@@ -158,10 +159,13 @@ def test_closed_form_takes_no_encoder():
     assert not hasattr(fitted, "transformer_")
 
 
-def test_nothing_is_pretrained_for_a_short_series():
-    untrained = SimMTMTransformer(num_epochs=1)
-    fitted = forecaster(transformer=untrained).fit(hours(), fh=MONTHS)
-    assert not hasattr(fitted, "transformer_")
+def test_an_encoder_is_trained_where_one_is_given(pretrainings):
+    assert not hasattr(forecaster().fit(hours(), fh=MONTHS), "transformer_")
+    given = small()
+    fitted = forecaster(transformer=given).fit(hours(), fh=MONTHS)
+    assert pretrainings() > 0
+    assert not hasattr(given, "network_")
+    assert fitted.transformer_.encoder.patch_length == given.encoder.patch_length
 
 
 def test_no_chance():

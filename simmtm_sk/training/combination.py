@@ -18,8 +18,6 @@ from .rolling import HELD_OUT, Rolling, forecast_errors, roll, rolling_residuals
 from .weights import combination_weights
 
 ENCODER_STRATEGY = "linear-probe"  # how the encoder's forecast is fitted
-POINTS_FOR_ENCODER = 150_000  # of all training parts, below which an encoder has nothing to add
-SHORTEST_FOR_ENCODER = 20_000  # points of a series, on average
 ENCODER_MARGIN = 0.002  # share of the error that an encoder must save,
 ENCODER_SHARE = 1 / 5  # and what its weight is shrunken to
 
@@ -75,12 +73,6 @@ def fit_combination(
     choices = {"weights": combination.weights_by_step()}
     std = panel.scale.cpu().numpy().copy()
     return Fitted(combination.cpu(), std, residuals, residual_series, choices, [])
-
-
-def pays_for_encoder(train: Sequence[NDArray[np.floating[Any]]]) -> bool:
-    """Return whether training parts are long enough, and many enough, to pre-train an encoder."""
-    points = sum(len(values) for values in train)
-    return points > POINTS_FOR_ENCODER and points > SHORTEST_FOR_ENCODER * len(train)
 
 
 def _add_encoder(
