@@ -25,7 +25,7 @@ help:
 	@echo "make package  wheel and source archive, installed into an empty environment and tried"
 	@echo "make lint     ruff and mypy"
 	@echo "make format   let ruff fix and format what it can"
-	@echo "make docs     the documentation, into docs/_build/html"
+	@echo "make docs     the documentation, into docs/_build/html, with its links looked up"
 	@echo "make install  only create .venv and install into it"
 	@echo "make clean    remove what the other targets wrote, except .venv"
 
@@ -88,6 +88,7 @@ format: $(INSTALLED)
 
 docs: $(DOCS_INSTALLED)
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python tools/links.py docs/_build/html
 
 clean:
 	rm -rf build dist demo_output docs/_build docs/auto_examples docs/generated

@@ -57,7 +57,8 @@ columns = ["accuracy_score_mean", "macro_f1_mean", "fit_time_mean", "pred_time_m
 results.set_index(["validation_id", "model_id"])[columns].round(3)
 
 # %%
-# The same as a picture, a group of bars for every task:
+# The same as a picture, a group of bars for every task. ItalyPowerDemand, days that all begin at
+# midnight, is a set of the kind on which simpler methods are as good, see :doc:`/when_not`.
 
 bars = results.pivot(index="validation_id", columns="model_id", values="accuracy_score_mean")
 ax = bars.plot.barh(color=["#0072B2", "#D55E00", "#BBBBBB"], edgecolor="black", figsize=(7, 3))

@@ -71,5 +71,5 @@ for row, kind in enumerate(("Badminton", "Running", "Walking")):
     series = np.flatnonzero(kinds == kind)[0]
     right.plot(X[series, 0] + 40 * row, color="k", lw=1.5)
     right.plot(X[nearest[series], 0].T + 40 * row, color="C0", lw=0.6)
-    right.text(0, 40 * row + 14, kind)
-right.set(title="first channel of three series (black), four nearest", xlabel="time", yticks=[])
+    right.text(101, 40 * row, kind)
+right.set(title="three series (black), their nearest", xlabel="time", xlim=(0, 130), yticks=[])

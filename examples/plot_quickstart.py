@@ -9,8 +9,8 @@ result.
 # %%
 # The data
 # --------
-# GunPoint: the position of an actor's hand, who draws a gun or only points with a finger. Series
-# are an array of shape ``(n_series, n_channels, length)``.
+# ItalyPowerDemand: the electricity demand of days, hour by hour, in winter (1) and in summer (2).
+# Series are an array of shape ``(n_series, n_channels, length)``.
 
 import tempfile
 from pathlib import Path
@@ -23,8 +23,8 @@ from simmtm_sk import SimMTMTransformer
 from simmtm_sk.datasets import load_dataset
 from simmtm_sk.plotting import EmbeddingDisplay, LossDisplay, ReconstructionDisplay
 
-X_train, y_train = load_dataset("GunPoint", split="train")
-X_test, y_test = load_dataset("GunPoint", split="test")
+X_train, y_train = load_dataset("ItalyPowerDemand", split="train")
+X_test, y_test = load_dataset("ItalyPowerDemand", split="test")
 X_train.shape, X_test.shape
 
 # %%
@@ -70,7 +70,7 @@ print(f"accuracy on the test part: {model.score(X_test, y_test):.3f}")
 # executes code from it.
 
 with tempfile.TemporaryDirectory() as folder:
-    path = simmtm_sk.save(embedder, Path(folder) / "gunpoint")
+    path = simmtm_sk.save(embedder, Path(folder) / "demand")
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
     loaded = simmtm_sk.load(path)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 _PERIODS_SHOWN = 2  # horizons of the past beside one of the future
-_LEAST_SHOWN = 0.01  # mean weight of a member that gets a line
+_LEAST_SHOWN = 0.05  # mean weight of a member that gets a line
 _STYLES = ("--", "-.", ":")  # of members, for eyes that see few colours
 
 
@@ -45,7 +45,7 @@ class ForecastDisplay:
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     lines_ : dict of str to matplotlib Line2D
-        "series", "forecast" and the members that count for a percent or more.
+        "series", "forecast" and the members that count for five percent or more.
     band_ : matplotlib FillBetweenPolyCollection or None
         The interval.
 
