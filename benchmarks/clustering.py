@@ -6,8 +6,9 @@ A collection is 200 series of a set, of training and test part alike, drawn with
 classes; all methods get the same, and no labels. "k-means" has as many groups as there are classes,
 ten starts, and three seeds (DTW: k-medoids, five starts); ARI and NMI compare groups with classes.
 "map" is the mean average precision of retrieval: for each series, all others in the order of their
-distance, relevant are those of its class; "map of similarity" is that of `similarity`. Writes results/clustering.csv, one row per set, method,
-score and seed, and goes on where an earlier call stopped. Nothing is chosen here.
+distance, relevant are those of its class; "map of similarity" is that of `similarity`. Writes
+results/clustering.csv, one row per set, method, score and seed, and goes on where an earlier call
+stopped. Nothing is chosen here.
 
 DTW has a band of a tenth of the length, and no sets with more than 1 000 numbers per series. Series
 of unequal length are stretched to their mean length for DTW and raw values.
