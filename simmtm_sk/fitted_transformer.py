@@ -15,8 +15,11 @@ from .embedding import Embedding, Features, Pooling
 from .geometry import Geometry
 from .inference import missing_shares, panel_instance_stats, precision_of, rebuilt_values
 from .nn.model import SimMTM
+from .one_thread import one_thread
 from .starting_weights import StartingWeights
+from .training.gap_weights import gap_weights
 from .training.isolation import isolated_torch
+from .training.pretraining import Pretraining
 from .training.settings import draw_seed
 from .transformer_settings import TransformerSettings
 
@@ -37,6 +40,7 @@ class FittedTransformer(TransformerSettings):
     _is_pretrained: bool  # in the last fit, or in those that it has started from
     _pooling_of_geometry: Pooling
     _built_length: int  # of the longest row that the network was built for
+    _gap_weights: Tensor | None = None  # None where nothing was trained, and in older artifacts
 
     def _last_weights(self) -> StartingWeights | None:
         """Return what the last fit has left, if there was one."""
@@ -116,12 +120,22 @@ class FittedTransformer(TransformerSettings):
         """Return how many channels a row has."""
         return 1 if self._any_channels() else self.n_channels_
 
-    def _reconstruct(self, values: Panel) -> Values:
+    def _fit_gap_weights(self, rows: WindowDataset, settings: Pretraining) -> None:
+        """Learn how much the decoder counts in gaps, if it has been trained."""
+        self._gap_weights = None
+        if self._is_pretrained:
+            with one_thread(), torch.inference_mode():
+                self._gap_weights = gap_weights(
+                    self.network_, rows, settings.validation_fraction, settings.plan.seed
+                )
+
+    def _reconstruct(self, values: Panel, *, decoded: bool = False) -> Values:
         """Return what `reconstruct` does, always with three dimensions."""
         by_row = self._by_row(values)
         ends = np.repeat(series_ends(values), len(by_row) // len(values))
         rows = WindowDataset(by_row, self._longest(), self._device(), ends)
-        rebuilt = rebuilt_values(self.network_, by_row, rows, precision_of(values))
+        weights = None if decoded else self._gap_weights
+        rebuilt = rebuilt_values(self.network_, by_row, rows, precision_of(values), weights)
         return np.asarray(rebuilt.numpy().reshape(values.shape))
 
     def _instance_stats(self, values: Panel, complete: bool) -> tuple[Tensor, Tensor | None]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .data import Panel, WindowDataset, chunks
+from .nn.gaps import filled
 from .nn.heads import owner_means
 from .nn.masking import geometric_mask, masked_views
 from .nn.model import SimMTM
@@ -145,16 +146,23 @@ def hidden_error(network: SimMTM, rows: WindowDataset, dtype: torch.dtype) -> fl
 
 
 def rebuilt_values(
-    network: SimMTM, values: Panel, rows: WindowDataset, dtype: torch.dtype
+    network: SimMTM,
+    values: Panel,
+    rows: WindowDataset,
+    dtype: torch.dtype,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Every series decoded from its own visible points, in its own units: the shape of ``values``.
 
-    Points that several windows cover get the mean; points behind the end of a series are NaN.
+    With weights, only gaps are filled, see `simmtm_sk.nn.gaps.filled`. Points that several windows
+    cover get the mean; points behind the end of a series are NaN.
     """
 
     def rebuild(model: SimMTM, x: Tensor, observed: Tensor, within: Tensor | None) -> tuple[Tensor]:
         mean, std = visible_statistics(x, observed)
         rebuilt = model.rebuild(x, observed, within) * std + mean
+        if weights is not None:
+            rebuilt = filled(rebuilt, x, observed, weights)
         return (rebuilt if within is None else rebuilt.masked_fill(~within[:, None], torch.nan),)
 
     (windows,) = over_rows(network, rows, dtype, rebuild)

@@ -390,6 +390,7 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
         self.network_, self._built_length = network, start.length
         self._is_pretrained = bool(self.history_) or (last is not None and last.trained)
         self.embedding_ = start.embedding
+        self._fit_gap_weights(rows, settings)
         self._fit_geometry(values, settings.plan.seed)
         self.n_epochs_ = int(self.history_[-1]["epoch"]) if self.history_ else 0
         self._is_fitted = True
@@ -494,12 +495,19 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
         return self
 
     @torch_as_it_starts()
-    def reconstruct(self, X: Any) -> Values:
-        """Rebuild every series from its visible points; hidden ones (NaN) are filled in.
+    def reconstruct(self, X: Any, *, decoded: bool = False) -> Values:
+        """Fill in the hidden points (NaN) of every series from its visible ones.
+
+        What is filled in is a mean of straight lines, of what the network rebuilds, and of that
+        led through the visible points. The weights, by the distance to the next visible point, are
+        those that did best in `fit` on masked views of the rows held out.
 
         Parameters
         ----------
         X : as in `transform`
+        decoded : bool, default=False
+            Return what the network rebuilds, of visible points, too. So it always is where nothing
+            was trained, and in artifacts that are older than the weights.
 
         Returns
         -------
@@ -514,7 +522,7 @@ class SimMTMTransformer(StoredTransformer, TransformerMixin, BaseTransformer, Ba
         self.check_is_fitted()
         self._warn_if_untrained("reconstruct")
         values = check_series(self, X, reset=False)
-        rebuilt = self._reconstruct(values)
+        rebuilt = self._reconstruct(values, decoded=decoded)
         return rebuilt[:, 0] if is_table(X) else rebuilt
 
     @torch_as_it_starts()

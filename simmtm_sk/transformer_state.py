@@ -12,6 +12,7 @@ from .embedding import BLOCKS, Embedding
 from .fitted_transformer import FittedTransformer
 from .geometry import Geometry
 from .nn.contracts import Layered
+from .nn.gaps import N_CLASSES, N_WAYS
 from .nn.model import SimMTM
 from .nn.neighborhood import Neighborhood
 from .persistence import (
@@ -45,6 +46,8 @@ class StoredTransformer(FittedTransformer, SafeArtifactMixin):
             for part in ("embedding", "geometry")
             for name, weight in getattr(self, f"{part}_").state_dict().items()
         }
+        if self._gap_weights is not None:
+            tensors["gap_weights"] = self._gap_weights
         return {**saved_seen(self), **state}, {**self.network_.state_dict(), **tensors}
 
     def _restore_state(self, state: StateReader, tensors: TensorReader) -> None:
@@ -57,6 +60,9 @@ class StoredTransformer(FittedTransformer, SafeArtifactMixin):
         self._is_pretrained = state.flag(name) if name in state else self.n_epochs_ > 0
         self.embedding_ = self._restored_embedding(tensors.under("embedding."))
         geometry = _taken_geometry(tensors.under("geometry."))
+        self._gap_weights = None  # before there were any, gaps were filled by the decoder
+        if "gap_weights" in tensors:
+            self._gap_weights = tensors.take("gap_weights", (N_WAYS, N_CLASSES), low=0)
         self.network_ = self._restored_network(tensors)
         self.geometry_ = self._restored_geometry(geometry)
         self._pooling_of_geometry = self._pooling()

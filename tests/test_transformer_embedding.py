@@ -9,6 +9,7 @@ import torch
 
 from simmtm_sk import ConvEncoder, PatchEncoder, SimMTMTransformer, load
 from simmtm_sk.embedding import POOLINGS
+from simmtm_sk.nn.normalization import visible_statistics
 from tests.small import X, small
 from tests.transformers import (
     CLOSE,
@@ -268,7 +269,8 @@ def test_reconstruct_keeps_shape_and_dtype(fitted):
     assert table.reconstruct(X[:3, :1]).shape == (3, 1, 20)
     assert fitted["conv"].reconstruct(X.astype(np.float32)).dtype == np.float32
     np.testing.assert_array_equal(
-        fitted["conv"].reconstruct(multiindex(X_NEW)), fitted["conv"].reconstruct(X_NEW)
+        fitted["conv"].reconstruct(multiindex(X_NEW), decoded=True),
+        fitted["conv"].reconstruct(X_NEW, decoded=True),
     )
 
 
@@ -277,13 +279,15 @@ def test_reconstruct_keeps_shape_and_dtype(fitted):
 def test_reconstruct_takes_every_container(encoder, make):
     """Also a list of series of one channel; the result always has three dimensions."""
     estimator = small(encoder=encoder).fit(X)
-    np.testing.assert_array_equal(estimator.reconstruct(make(X_NEW)), estimator.reconstruct(X_NEW))
+    np.testing.assert_array_equal(
+        estimator.reconstruct(make(X_NEW), decoded=True), estimator.reconstruct(X_NEW, decoded=True)
+    )
     single = small(encoder=encoder).fit(X[:, :1])
-    expected = single.reconstruct(X_NEW[:, :1])
+    expected = single.reconstruct(X_NEW[:, :1], decoded=True)
     assert expected.shape == (7, 1, 20)
-    np.testing.assert_array_equal(single.reconstruct(make(X_NEW[:, :1])), expected)
+    np.testing.assert_array_equal(single.reconstruct(make(X_NEW[:, :1]), decoded=True), expected)
     if make in (list, tuple):
-        np.testing.assert_array_equal(single.reconstruct(make(X_NEW[:, 0])), expected)
+        np.testing.assert_array_equal(single.reconstruct(make(X_NEW[:, 0]), decoded=True), expected)
 
 
 @pytest.mark.parametrize("make", [list, frames, multiindex, nested])
@@ -291,13 +295,15 @@ def test_reconstruct_takes_every_container(encoder, make):
 def test_reconstruct_unequal_lengths(encoder, make):
     estimator = small(encoder=encoder).fit(X)
     series = ragged()
-    rebuilt = estimator.reconstruct(make(series))
+    rebuilt = estimator.reconstruct(make(series), decoded=True)
     assert rebuilt.shape == (4, 2, 20)
     for one, row in zip(series, rebuilt, strict=True):
         np.testing.assert_array_equal(
             np.isfinite(row), np.tile(np.arange(20) < one.shape[1], (2, 1))
         )
-        np.testing.assert_allclose(row[:, : one.shape[1]], estimator.reconstruct([one])[0], **CLOSE)
+        np.testing.assert_allclose(
+            row[:, : one.shape[1]], estimator.reconstruct([one], decoded=True)[0], **CLOSE
+        )
 
 
 @pytest.mark.parametrize("max_length", [None, 8])
@@ -307,12 +313,60 @@ def test_a_channel_that_ends_early_is_rebuilt_to_the_end_of_its_series(max_lengt
     values[:, 0, 9:] = np.nan
     values[3, :, 15:] = np.nan
     estimator = small(encoder=PatchEncoder(patch_length=2), max_length=max_length).fit(values)
-    rebuilt = estimator.reconstruct(values)
+    rebuilt = estimator.reconstruct(values, decoded=True)
     missing = np.zeros(X.shape, bool)
     missing[3, :, 15:] = True
     np.testing.assert_array_equal(np.isnan(rebuilt), missing)
     # what is said about a series is not touched by where its channels end
-    np.testing.assert_array_equal(rebuilt[:, 1], estimator.reconstruct(values[:, 1:])[:, 0])
+    np.testing.assert_array_equal(
+        rebuilt[:, 1], estimator.reconstruct(values[:, 1:], decoded=True)[:, 0]
+    )
+
+
+@every_encoder
+def test_visible_points_stay(encoder):
+    gaps = np.where(np.isin(np.arange(20), range(3, 9)), np.nan, X_NEW)
+    rebuilt = small(encoder=encoder).fit(X).reconstruct(gaps)
+    visible = ~np.isnan(gaps)
+    np.testing.assert_array_equal(rebuilt[visible], gaps[visible])
+    assert np.isfinite(rebuilt).all()
+
+
+def test_what_was_decoded_can_be_had():
+    estimator = small().fit(X)
+    gaps = torch.tensor(np.where(np.isin(np.arange(20), range(3, 9)), np.nan, X_NEW))
+    mean, std = visible_statistics(gaps, ~gaps.isnan())
+    network = copy.deepcopy(estimator.network_).double()
+    with torch.inference_mode():
+        expected = network.rebuild(gaps, ~gaps.isnan(), None) * std + mean
+    np.testing.assert_allclose(estimator.reconstruct(gaps.numpy(), decoded=True), expected, **CLOSE)
+
+
+def test_gaps_are_filled_hardly_worse_than_by_straight_lines():
+    """Also where so little was learned that the decoder alone would be far worse."""
+    phase = np.random.default_rng(0).uniform(0, 6, size=(80, 1, 1))
+    waves = np.sin(phase + np.arange(60) / 8)
+    estimator = small().fit(waves[:40])
+    gaps = waves[40:].copy()
+    gaps[:, :, 20:30] = np.nan
+    lines = pd.DataFrame(gaps[:, 0]).interpolate(axis=1).to_numpy()[:, None]
+    errors = [
+        np.square(filled - waves[40:]).sum()
+        for filled in (
+            estimator.reconstruct(gaps),
+            lines,
+            estimator.reconstruct(gaps, decoded=True),
+        )
+    ]
+    assert errors[0] < 1.2 * errors[1]
+    assert errors[2] > 50 * errors[1]
+
+
+def test_without_training_gaps_are_what_was_decoded():
+    untrained = small(num_epochs=0).fit(X)
+    np.testing.assert_array_equal(
+        untrained.reconstruct(X_NEW), untrained.reconstruct(X_NEW, decoded=True)
+    )
 
 
 def test_reconstruct_across_a_long_gap():

@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from ..data.forecast_windows import subsample
-from ..training.weights import combination_weights
-from .made_gaps import NEAREST, STRETCH, distance_classes, made_gaps
+from ..nn.gaps import N_CLASSES
+from ..training.weights import FEWEST_POINTS, weights_by_class
+from .made_gaps import STRETCH, distance_classes, made_gaps
 from .members import Choices, Members, Rebuild
 from .neighbors import FEWEST_SERIES
 from .simple import within
@@ -74,9 +75,8 @@ class GapFiller:
         longest = int((lengths if split is None else split[1]).max())
         choices = Choices.of(values, lengths, longest)
         members = Members.fit(values, lengths, choices, rebuild, MOST_WINDOWS)
-        n_classes = len(NEAREST) + 1
         if split is None:
-            return cls(members, np.tile(_prior(members)[:, None], n_classes), np.ones(n_classes))
+            return cls(members, np.tile(_prior(members)[:, None], N_CLASSES), np.ones(N_CLASSES))
         rest, rest_lengths, part, part_lengths = split
         trial = Members.fit(rest, rest_lengths, choices, rebuild, MOST_IN_TRIAL)
         return cls(members, *_learned(trial, part, part_lengths))
@@ -87,7 +87,7 @@ class GapFiller:
         if not hidden.any():
             return Filled(values, np.zeros_like(values))
         estimates, variance = self.members.estimates(values, lengths)
-        kind = distance_classes(values, lengths)
+        kind = distance_classes(values)
         mean = np.einsum("m...,m...->...", self.weights[:, kind], np.stack(estimates))
         std = np.sqrt(variance * self.calibration[kind])
         mean, std = self.members.choices.units.given(mean, std)
@@ -120,26 +120,23 @@ def _learned(members: Members, values: Floats, lengths: Lengths) -> tuple[Floats
     hidden = made_gaps(values.shape) & ~np.isnan(values)
     seen = np.where(hidden, np.nan, values)
     estimates, variance = members.estimates(seen, lengths)
-    kind = distance_classes(seen, lengths)
+    kind = distance_classes(seen)
     standard = members.choices.units.standard(values)
     prior = torch.from_numpy(_prior(members))
-    weights: list[Floats] = []
+    errors = np.stack([(estimate - standard)[hidden] for estimate in estimates])
+    weights = weights_by_class(
+        torch.from_numpy(errors), torch.from_numpy(kind[hidden]), N_CLASSES, prior, _REPEATED
+    ).numpy()
     calibration: list[float] = []
-    for number in range(len(NEAREST) + 1):
-        at = hidden & (kind == number)
-        errors = np.stack([estimate[at] - standard[at] for estimate in estimates])
-        if errors.shape[1] < 10 and weights:
-            weights.append(weights[-1])
+    for number in range(N_CLASSES):
+        at = kind[hidden] == number
+        if at.sum() < FEWEST_POINTS and calibration:
             calibration.append(calibration[-1])
             continue
-        given = torch.from_numpy(errors)[:, :, None]
-        fold = torch.zeros(errors.shape[1], dtype=torch.int64)
-        own = combination_weights(given, fold, errors.shape[1] / _REPEATED, prior)[:, 0].numpy()
-        weights.append(own)
-        expected = max(float(variance[at].mean()), 1e-9) if at.any() else 1.0
-        squared = float(((own @ errors) ** 2).mean()) if at.any() else 1.0
+        expected = max(float(variance[hidden][at].mean()), 1e-9) if at.any() else 1.0
+        squared = float(((weights[:, number] @ errors[:, at]) ** 2).mean()) if at.any() else 1.0
         calibration.append(squared / expected)
-    return np.stack(weights, 1), np.asarray(calibration)
+    return weights, np.asarray(calibration)
 
 
 def _prior(members: Members) -> Floats:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from ..nn import gaps
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Lengths = NDArray[np.int64]
 
-NEAREST = (1, 2, 4, 8, 16, 32)  # distance to the next observed point: one class up to each
 STRETCH = 96  # points with one kind of gaps
 
 
@@ -42,14 +44,7 @@ def _stretches(shape: tuple[int, ...]) -> Iterator[tuple[int, slice]]:
             yield row, slice(start, start + STRETCH)
 
 
-def distance_classes(values: Floats, lengths: Lengths) -> Lengths:
+def distance_classes(values: Floats) -> Lengths:
     """Return the class of every point by its distance to the next observed one of its channel."""
-    observed = ~np.isnan(values)
-    far = values.shape[2]
-    at = np.arange(far)
-    last = np.maximum.accumulate(np.where(observed, at, -far), axis=2)
-    following = np.minimum.accumulate(np.where(observed, at, 2 * far)[:, :, ::-1], axis=2)[
-        :, :, ::-1
-    ]
-    distance = np.minimum(at - last, following - at)
-    return np.searchsorted(NEAREST, distance, side="left").astype(np.int64)
+    classes: Lengths = gaps.distance_classes(torch.from_numpy(~np.isnan(values))).numpy()
+    return classes

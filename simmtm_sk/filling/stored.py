@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..nn.gaps import N_CLASSES
 from ..persistence import ArtifactError, StateReader, TensorReader
 from .filler import GapFiller
-from .made_gaps import NEAREST
 from .members import Choices, Members, Rebuild
 from .mixture import WindowMixture
 from .units import Units
@@ -73,9 +73,8 @@ def restored_filler(
         shape = (None, n_channels, length)
         examples = tensors.take("examples", shape, missing=True).numpy()
     members = Members(choices, windows, over_series, examples, rebuild)
-    n_classes = len(NEAREST) + 1
-    weights = tensors.take("weights", (len(members.names), n_classes)).numpy()
-    calibration = tensors.take("calibration", (n_classes,), low=0).numpy()
+    weights = tensors.take("weights", (len(members.names), N_CLASSES)).numpy()
+    calibration = tensors.take("calibration", (N_CLASSES,), low=0).numpy()
     return GapFiller(members, weights, calibration)
 
 

@@ -131,6 +131,18 @@ def _stats(mean: Tensor, std: Tensor, visible: Tensor) -> Tensor:
     return pair.masked_fill(~visible.any(-1)[:, None, :, None], torch.nan).flatten(1)
 
 
+def around(visible: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where the last visible point up to every point is, and the first from there on.
+
+    Along the last axis; -1 and its length where there is none.
+    """
+    length = visible.shape[-1]
+    at = torch.arange(length, device=visible.device).expand(visible.shape)
+    before = at.masked_fill(~visible, -1).cummax(-1).values
+    behind = at.masked_fill(~visible, length).flip(-1).cummin(-1).values.flip(-1)
+    return before, behind
+
+
 def interpolated(values: Tensor, visible: Tensor) -> Tensor:
     """Fill hidden points linearly along time from the visible ones, at either end with the nearest.
 
@@ -154,8 +166,7 @@ def interpolated(values: Tensor, visible: Tensor) -> Tensor:
     """
     last = values.shape[-1] - 1
     at = torch.arange(last + 1, device=values.device).expand(values.shape)
-    before = at.masked_fill(~visible, -1).cummax(-1).values
-    behind = at.masked_fill(~visible, last + 1).flip(-1).cummin(-1).values.flip(-1)
+    before, behind = around(visible)
     before, behind = (
         torch.where(before < 0, behind, before).clamp(max=last),
         torch.where(behind > last, before, behind).clamp(min=0),

@@ -114,7 +114,8 @@ class ReconstructionDisplay:
             torch.tensor(np.nan_to_num(original)),
         ).numpy()
         visible |= _last_observed(original)
-        rebuilt = estimator.reconstruct(np.where(visible, original, np.nan))
+        masked = np.where(visible, original, np.nan)
+        rebuilt = estimator.reconstruct(masked, decoded=True)
         return cls(original=original, visible=visible, rebuilt=rebuilt).plot(ax, channel=channel)
 
     def plot(

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+FEWEST_POINTS = 10  # of a class, for weights of its own
+
 
 def horizon_blocks(horizon: int) -> Iterator[slice]:
     """Yield the blocks of steps that share their weights: each as long as all before it.
@@ -72,6 +74,47 @@ def combination_weights(
             products += (shrinkage * products.diagonal()).diag()
             weights[:, block] = _on_simplex(products)[:, None]
     return weights.to(errors.device)
+
+
+def weights_by_class(
+    errors: Tensor, classes: Tensor, n_classes: int, prior: Tensor, n_per_error: float
+) -> Tensor:
+    """Return `combination_weights` for every class of points; where one has few, those before it.
+
+    Parameters
+    ----------
+    errors : Tensor, shape (n_members, n_points)
+    classes : Tensor of int, shape (n_points,)
+    n_classes : int
+    prior : Tensor, shape (n_members,)
+        As in `combination_weights`.
+    n_per_error : float
+        How many neighbouring points have about the same error.
+
+    Returns
+    -------
+    Tensor of float64, shape (n_members, n_classes)
+
+    Examples
+    --------
+    >>> import torch
+    >>> errors = torch.tensor([[1.0], [0.0]]).repeat(1, 20)
+    >>> classes, equal = torch.zeros(20, dtype=torch.int64), torch.full((2,), 0.5)
+    >>> weights_by_class(errors, classes, 2, equal, n_per_error=1).round(decimals=3).tolist()
+    [[0.0, 0.0], [1.0, 1.0]]
+    """
+    weights: list[Tensor] = []
+    for number in range(n_classes):
+        own = errors[:, classes == number]
+        n_points = own.shape[1]
+        if n_points < FEWEST_POINTS and weights:
+            weights.append(weights[-1])
+            continue
+        fold = torch.zeros(n_points, dtype=torch.int64)
+        weights.append(
+            combination_weights(own[:, :, None], fold, n_points / n_per_error, prior)[:, 0]
+        )
+    return torch.stack(weights, 1)
 
 
 def _on_simplex(products: Tensor) -> Tensor:

@@ -55,7 +55,11 @@ def test_round_trip(tmp_path, params):
         assert torch.equal(a, b)
     for values in (X, X.astype(np.float32), X[:, :, :7]):
         np.testing.assert_array_equal(loaded.transform(values), estimator.transform(values))
-    np.testing.assert_array_equal(loaded.reconstruct(X), estimator.reconstruct(X))
+    gaps = np.where(np.arange(X.shape[2]) % 7 < 3, np.nan, X)
+    for decoded in (True, False):
+        np.testing.assert_array_equal(
+            loaded.reconstruct(gaps, decoded=decoded), estimator.reconstruct(gaps, decoded=decoded)
+        )
     assert loaded.score(X) == estimator.score(X)
     assert loaded.history_ == estimator.history_
     assert loaded.n_epochs_ == estimator.n_epochs_

@@ -31,6 +31,13 @@ def test_version_1(name, returned):
     np.testing.assert_allclose(returned(load(FOLDER / name)), expected, rtol=1e-5, atol=1e-7)
 
 
+def test_gaps_are_filled_as_they_were_in_version_1():
+    """By the decoder: there are no weights for anything else."""
+    loaded, gaps = load(FOLDER / "transformer"), SERIES.copy()
+    gaps[:, 0, 3:6] = np.nan
+    np.testing.assert_array_equal(loaded.reconstruct(gaps), loaded.reconstruct(gaps, decoded=True))
+
+
 def test_intervals_of_version_1():
     expected = json.loads((FOLDER / "expected.json").read_text())["interval"]
     intervals = load(FOLDER / "forecaster").predict_interval().to_numpy()

@@ -146,7 +146,7 @@ def both(**params):
     y = np.arange(len(X)) % 2
     return (
         fitted.transform(X),
-        fitted.reconstruct(X),
+        fitted.reconstruct(X, decoded=True),
         fitted.similarity(X),
         np.array(fitted.score(X)),
         classifier.fit(X, y).predict_proba(X),
