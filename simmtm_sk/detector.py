@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .detection import AnomalyScorer, restored_scorer, saved_scorer
 from .interop import SktimeSklearnBridge
+from .interop.calendar import refuse_text
 from .one_thread import one_thread
 from .parameters import InnerShare, constraints
 from .persistence import SafeArtifactMixin, StateReader, TensorReader
@@ -238,6 +239,8 @@ class SimMTMDetector(SktimeSklearnBridge, SafeArtifactMixin, BaseDetector, BaseE
 
     def _check_X(self, X: Any) -> Any:  # noqa: N802
         """Return a series as DataFrame, a panel as list of them; sktime's own knows series only."""
+        if isinstance(X, pd.DataFrame | pd.Series):
+            refuse_text(X.index, "X")
         is_panel, _, metadata = check_is_scitype(X, scitype="Panel", return_metadata=[])
         if is_panel:
             return convert(X, metadata["mtype"], "df-list")

@@ -248,6 +248,27 @@ def kind_of(index: pd.Index) -> str:
     )
 
 
+def refuse_text(index: pd.Index, owner: str) -> None:
+    """Raise an error if the time points of a container are text.
+
+    Parameters
+    ----------
+    index : Index
+        Time points are its last level.
+    owner : str
+        What the message calls the container.
+    """
+    level: Any = index.levels[-1] if isinstance(index, pd.MultiIndex) else index
+    if not len(level) or pd.api.types.infer_dtype(level, skipna=True) != "string":
+        return
+    which = "the index" if index.nlevels == 1 else "the last level of the index"
+    raise TypeError(
+        f"{which} of {owner} holds text, such as {level[0]!r}; time points are dates, periods or "
+        f"whole numbers. Convert it by pd.to_datetime where it says when; else count the rows, as "
+        f"by {owner}.reset_index(drop=True)."
+    )
+
+
 def _conforming(index: Any, freq: Any) -> Any:
     """Return the frequency if the index is regular with it, else None."""
     try:

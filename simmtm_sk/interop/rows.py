@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..data.numbers import as_float
-from .calendar import kind_of
+from .calendar import kind_of, refuse_text
 
 COMPLEX = "y must hold real numbers, got complex ones; take their real part, or their abs."
 
@@ -156,10 +156,18 @@ def in_time_order(y: Any, owner: str = "y") -> Any:
     """Return a series, a frame or a list of them with rows in order of time.
 
     What has no time points that can be sorted is returned as it is: sktime says why.
+
+    Raises
+    ------
+    TypeError
+        If the time points are text.
     """
     if isinstance(y, list):
         return [in_time_order(frame, owner) for frame in y]
-    if not isinstance(y, pd.DataFrame | pd.Series) or not len(y) or _is_sorted(y.index):
+    if not isinstance(y, pd.DataFrame | pd.Series) or not len(y):
+        return y
+    refuse_text(y.index, owner)
+    if _is_sorted(y.index):
         return y
     try:
         rows = Rows.of(y.index, owner)

@@ -93,3 +93,25 @@ def test_what_are_no_numbers():
     assert in_plain_numbers(nested) is nested
     with pytest.raises(TypeError, match="got complex"):
         in_plain_numbers(np.ones(3) * 1j)
+
+
+DAYS = [f"day {i}" for i in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        (DAYS, r"the index of y holds text, such as 'day 0'; time points are dates"),
+        (["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04"], r"pd\.to_datetime"),
+        (
+            pd.MultiIndex.from_product([[1, 2], ["b", "a"]]),
+            r"the last level of the index of y holds text, such as 'a'",
+        ),
+    ],
+)
+def test_times_in_text_are_refused_with_a_value_of_them(index, message):
+    y = pd.Series(np.arange(4.0), index)
+    with pytest.raises(TypeError, match=message):
+        in_time_order(y)
+    with pytest.raises(TypeError, match=message):
+        in_time_order([y.to_frame(), y.to_frame()])
