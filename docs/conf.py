@@ -41,9 +41,9 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "simmtm_sk"
 html_static_path = ["_static"]
-html_css_files = ["wide_tables.css"]
+html_css_files = ["pages.css"]
 html_show_sourcelink = False
-html_sidebars = {"index": []}
+html_sidebars = {"*": []}  # pages at the top have nothing below them to list
 html_theme_options = {
     "header_links_before_dropdown": 5,
     "secondary_sidebar_items": ["page-toc"],

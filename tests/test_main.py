@@ -66,6 +66,16 @@ def test_table_with_labels(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "embedding.png").exists()
 
 
+@pytest.mark.parametrize("stem", ["t", "time", "step_", "hour"])
+def test_numbered_points_of_series_are_no_time(stem, tmp_path, capsys):
+    frame = pd.DataFrame(waves(24, 40)[0]).rename(columns=lambda j: f"{stem}{j}")
+    frame = frame.sort_values(f"{stem}0").assign(state=np.arange(24) % 2)  # as if it was a time
+    frame.to_csv(tmp_path / "waves.csv", index=False)
+    text = described(capsys, tmp_path / "waves.csv")
+    assert "A series a row." in text
+    assert "Read: 24 series, 1 channels" in text
+
+
 def test_table_without_a_header_as_in_archives(tmp_path, capsys):
     X, labels = waves(24, 40)
     pd.DataFrame(np.c_[labels + 1, X]).to_csv(

@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+OF_SPHINX = ("_modules", "_static")  # source as pages, and templates of the theme
+
 
 class Page(HTMLParser):
     """The links of a page, and the places in it that links may name."""
@@ -28,7 +30,11 @@ class Page(HTMLParser):
 
 def broken_links(folder: Path) -> list[str]:
     """Return a line for every link to what is not there."""
-    pages = {file.resolve(): Page(file) for file in folder.rglob("*.html")}
+    pages = {
+        file.resolve(): Page(file)
+        for file in folder.rglob("*.html")
+        if file.relative_to(folder).parts[0] not in OF_SPHINX
+    }
     lines = []
     for file, page in pages.items():
         for link in sorted(page.links):

@@ -173,11 +173,20 @@ def _time(columns: Columns) -> Any:
         values = frame[name]
         if not pd.api.types.is_numeric_dtype(values) or values.isna().any() or len(values) < 2:
             continue
+        if _is_numbered(name, frame):
+            continue
         grows = (values.diff()[1:] > 0).mean() > 1 / 2
         stamps = values.min() > _STAMP and bool((values == values.round()).all())
         if grows and (stamps or (_words(name) & _TIMES and values.nunique() > 2)):
             return name
     return None
+
+
+def _is_numbered(name: Any, frame: pd.DataFrame) -> bool:
+    """Whether a column is one of many that differ by a number alone: t0, t1, t2, ..."""
+    stem = re.sub(r"\d+$", "", str(name))
+    alike = [other for other in frame if re.fullmatch(re.escape(stem) + r"\d+", str(other))]
+    return stem != str(name) and len(alike) >= _MANY
 
 
 def _reads_dates(columns: Columns, name: Any) -> bool:
