@@ -135,7 +135,10 @@ def short_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def intervals_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Percent of values in intervals of 50, 80 and 95 percent, and the pinball loss."""
+    """Percent of values in intervals of 50, 80 and 95 percent, and the pinball loss.
+
+    Of long series, by what was done to them, or of short ones.
+    """
     columns = [name for name in rows if name.startswith("coverage")]
     shares = (100 * rows[columns]).map("{:.0f}".format).agg(" ".join, axis=1)
     cells = shares + " | " + rows["pinball"].map("{:.3f}".format)
@@ -164,7 +167,10 @@ def main() -> None:
     insert(
         page, "short-series", restructured(short_table(pd.read_csv(results / "short_series.csv")))
     )
-    insert(page, "intervals", restructured(intervals_table(pd.read_csv(results / "intervals.csv"))))
+    rows = pd.read_csv(results / "intervals.csv")
+    short = rows["kind"] == "short"
+    insert(page, "intervals", restructured(intervals_table(rows[~short])))
+    insert(page, "intervals-short", restructured(intervals_table(rows[short])))
 
 
 if __name__ == "__main__":

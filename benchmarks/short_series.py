@@ -175,10 +175,15 @@ def forecaster(method: str, season: int) -> BaseForecaster:
 # -- runs -----------------------------------------------------------------------------------------
 
 
+def first_origin(length: int, horizon: int) -> int:
+    """The first of the origins that are forecast from, all at least half of the series away."""
+    return max(length - horizon - N_ORIGINS + 1, length // 2)
+
+
 def measured(runs: list[Row]) -> Iterator[tuple[Row, list[Row]]]:
     for run in runs:
         values, horizon, season = series()[str(run["series"])]
-        first = max(len(values) - horizon - N_ORIGINS + 1, len(values) // 2)
+        first = first_origin(len(values), horizon)
         benchmark = ForecastingBenchmark()
         benchmark.add_task(
             partial(pd.Series, values),
