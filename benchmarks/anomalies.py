@@ -6,7 +6,9 @@ NAB: the 29 labelled series of the folder NAB; methods learn from the series its
 windows are long and coarse, so the scores of all methods are spread by a running maximum of 25
 points. ETTh1: six anomalies of one kind are made in 4 000 points of a channel, methods learn from
 the points before ("normal") or from the same ("itself"); three draws for each channel. Writes
-results/anomalies.csv, a row for each series and method; nothing is chosen here.
+results/anomalies.csv, a row for each series and method; nothing is chosen here. "--encoder" has the
+detector alone, without and with an encoder, on NAB and the first draw of "normal", and writes
+results/anomalies_encoder.csv.
 
 VUS-PR is the area under the range-based precision-recall curve in the mean over buffers of 0 to 48
 points (Paparrizos et al., VLDB 2022); range recall is the share of anomalies with a point among the
@@ -27,16 +29,18 @@ import pandas as pd
 import torch
 from scipy.ndimage import maximum_filter1d
 from sklearn.ensemble import IsolationForest
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
 
-from simmtm_sk import SimMTMDetector
+from simmtm_sk import SimMTMDetector, SimMTMTransformer
 
 KINDS = ("spike", "level", "frozen", "period", "amplitude")
 CHANNELS = ("HUFL", "MULL", "LUFL", "OT")
 N_DRAWS, N_ANOMALIES, LENGTH, SIZE, SPREAD = 3, 6, 4000, 48, 25
 
 Series = np.ndarray
+Score = Callable[[Series, Series, int], np.ndarray]
 Task = tuple[str, str, Series, Series, np.ndarray, int]  # set, kind, train, x, labels, season
 
 
@@ -102,7 +106,15 @@ def detector(train: Series, x: Series, season: int) -> np.ndarray:
     return SimMTMDetector().fit(train).transform_scores(x)["scores"].to_numpy()
 
 
-METHODS: dict[str, Callable[[Series, Series, int], np.ndarray]] = {
+def with_encoder(train: Series, x: Series, season: int) -> np.ndarray:
+    """The detector whose neighbours are those of embeddings; these learn from 300 windows."""
+    seen = windows(train)
+    embed = SimMTMTransformer(random_state=0).fit(seen[:: max(1, len(seen) // 300)][:, None])
+    fitted = SimMTMDetector(transformer=FrozenEstimator(embed)).fit(train)
+    return fitted.transform_scores(x)["scores"].to_numpy()
+
+
+METHODS: dict[str, Score] = {
     "SimMTMDetector": detector,
     "rolling z-score": rolling_z,
     "seasonal residual": seasonal_residual,
@@ -110,6 +122,7 @@ METHODS: dict[str, Callable[[Series, Series, int], np.ndarray]] = {
     "local outlier factor": local_outlier_factor,
     "matrix profile": matrix_profile,
 }
+ENCODERS = {"SimMTMDetector": detector, "SimMTMDetector, encoder": with_encoder}
 
 
 # -- tasks ----------------------------------------------------------------------------------------
@@ -214,30 +227,42 @@ def range_recall(labels: np.ndarray, scores: np.ndarray) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-home", type=Path, required=True)
-    default = Path(__file__).parent / "results/anomalies.csv"
-    parser.add_argument("--results", type=Path, default=default)
+    parser.add_argument("--results", type=Path, help="default: results/anomalies.csv")
+    parser.add_argument("--encoder", action="store_true", help="the detector alone, with one")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", category=RuntimeWarning)
-    with arguments.results.open("w", newline="") as file:
+    tasks = [*labelled(arguments.data_home), *made(arguments.data_home)]
+    methods, name = METHODS, "anomalies.csv"
+    if arguments.encoder:
+        first = tasks[: len(tasks) - (N_DRAWS - 1) * 2 * len(CHANNELS) * len(KINDS)]
+        tasks = [task for task in first if task[0] != "ETTh1 itself"]
+        methods, name = ENCODERS, "anomalies_encoder.csv"
+    path = arguments.results or Path(__file__).parent / "results" / name
+    with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         columns = ("ap", "auc", "vus_pr", "range_recall", "cpu_seconds")
         writer.writerow(("set", "kind", "series", "method", *columns))
-        for number, task in enumerate([*labelled(arguments.data_home), *made(arguments.data_home)]):
-            name, kind, train, x, labels, season = task
-            for method, score in METHODS.items():
-                start = time.process_time()
-                scores = score(train, x, season)
-                seconds = time.process_time() - start
-                if name == "NAB":
-                    scores = maximum_filter1d(scores, SPREAD)
-                measured = [
-                    measure(labels, scores)
-                    for measure in (average_precision_score, roc_auc_score, vus_pr, range_recall)
-                ]
-                numbers = [f"{value:.4f}" for value in measured]
-                writer.writerow((name, kind, number, method, *numbers, f"{seconds:.2f}"))
+        for number, task in enumerate(tasks):
+            writer.writerows(measured(number, task, methods))
             file.flush()
+
+
+def measured(number: int, task: Task, methods: dict[str, Score]) -> Iterator[tuple[object, ...]]:
+    """Rows of a task."""
+    name, kind, train, x, labels, season = task
+    for method, score in methods.items():
+        start = time.process_time()
+        scores = score(train, x, season)
+        seconds = time.process_time() - start
+        if name == "NAB":
+            scores = maximum_filter1d(scores, SPREAD)
+        values = [
+            measure(labels, scores)
+            for measure in (average_precision_score, roc_auc_score, vus_pr, range_recall)
+        ]
+        numbers = [f"{value:.4f}" for value in values]
+        yield (name, kind, number, method, *numbers, f"{seconds:.2f}")
 
 
 if __name__ == "__main__":

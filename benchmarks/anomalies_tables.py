@@ -1,4 +1,4 @@
-"""Write the tables of docs/anomalies.rst from the rows of anomalies.csv.
+"""Write the tables of docs/anomalies.rst from the rows of anomalies*.csv.
 
 python benchmarks/anomalies_tables.py [--results DIR]
 
@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from anomalies import KINDS, METHODS
+from anomalies import ENCODERS, KINDS, METHODS
 from probe import RESULTS
 from tables import ROOT, insert, restructured, text
 
@@ -34,15 +34,30 @@ def kinds(rows: pd.DataFrame) -> pd.DataFrame:
     return wide.map(text)
 
 
+def with_encoder(rows: pd.DataFrame) -> pd.DataFrame:
+    """Average precision by kind, without and with an encoder; means of all measures, seconds."""
+    wide = rows.pivot_table(index=["set", "kind"], columns="method", values="ap")
+    wide.index = [f"{name}, {kind}, AP" for name, kind in wide.index]
+    parts = [wide]
+    for name, part in rows.groupby("set"):
+        means = part.groupby("method")[[*MEASURES, "cpu_seconds"]].mean().T
+        means.index = [f"{name}, mean {label}" for label in (*MEASURES.values(), "seconds")]
+        parts.append(means)
+    return pd.concat(parts)[list(ENCODERS)].map(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the CSV file")
-    rows = pd.read_csv(parser.parse_args().results / "anomalies.csv")
+    results = parser.parse_args().results
+    rows = pd.read_csv(results / "anomalies.csv")
     path = ROOT / "docs" / "anomalies.rst"
     insert(path, "means", restructured(means(rows)))
     insert(path, "kinds", restructured(kinds(rows)))
+    encoded = pd.read_csv(results / "anomalies_encoder.csv")
+    insert(path, "encoder", restructured(with_encoder(encoded)))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ FILES = [
     "plot_fill_gaps.py",
     "plot_anomalies.py",
     "plot_clusters_and_neighbors.py",
+    "plot_one_encoder.py",
     "plot_regression.py",
     "plot_missing_and_unequal.py",
     "plot_transfer.py",

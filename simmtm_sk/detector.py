@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
@@ -9,24 +11,22 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sktime.datatypes import check_is_scitype, convert
-from sktime.detection.base import BaseDetector
+from sklearn.frozen import FrozenEstimator
 from torch import Tensor
 
 from .detection import AnomalyScorer, restored_scorer, saved_scorer
-from .interop import SktimeSklearnBridge
-from .interop.calendar import refuse_text
+from .interop import check_series
+from .interop.sktime_detector import SktimeDetector, each_series
 from .one_thread import one_thread
 from .parameters import InnerShare, constraints
-from .persistence import SafeArtifactMixin, StateReader, TensorReader
+from .persistence import StateReader, TensorReader
 from .training.isolation import torch_as_it_starts
+from .transformer_user import TransformerUser
 
 Floats = NDArray[np.float64]
 
-FEWEST_HELD_OUT = 96  # points of the longest series, for a threshold from held-out halves
 
-
-class SimMTMDetector(SktimeSklearnBridge, SafeArtifactMixin, BaseDetector, BaseEstimator):
+class SimMTMDetector(TransformerUser, SktimeDetector, BaseEstimator):
     """Find anomalies in long series: points, segments, and how strange every point is.
 
     Six simple members, all without training, say how strange a point is: the deviation from what
@@ -41,6 +41,10 @@ class SimMTMDetector(SktimeSklearnBridge, SafeArtifactMixin, BaseDetector, BaseE
 
     Parameters
     ----------
+    transformer : FrozenEstimator, str, Path or None, default=None
+        A fitted `SimMTMTransformer`, frozen, or the file of one, fitted to windows or series like
+        these: the nearest windows are then looked for among embeddings. None looks among the
+        windows themselves.
     false_alarm_rate : float, default=0.01
         Share of normal points to be taken for anomalies: the threshold is a quantile of the scores
         of two halves of the series of `fit`, each scored by what the other half teaches.
@@ -69,10 +73,10 @@ class SimMTMDetector(SktimeSklearnBridge, SafeArtifactMixin, BaseDetector, BaseE
     *Rate of false alarms.* It is that of series like those of `fit`. Where a series drifts, new
     parts of it are strange, and more of their points are taken for anomalies.
 
-    *Missing values.* Gaps are bridged by straight lines; a point without any observed channel has
-    the score 0.
+    *Missing values.* A point without any observed channel has the score 0. Gaps of up to four
+    points are bridged by straight lines; windows with longer ones say nothing.
 
-    *No encoder.* All members are simple; none is a network, and nothing is trained.
+    *No training.* All members are simple; nothing is trained, and an encoder is taken as it is.
 
     Examples
     --------
@@ -105,7 +109,13 @@ class SimMTMDetector(SktimeSklearnBridge, SafeArtifactMixin, BaseDetector, BaseE
     n_channels_: int
     scorer_: AnomalyScorer
 
-    def __init__(self, *, false_alarm_rate: InnerShare = 0.01) -> None:
+    def __init__(
+        self,
+        *,
+        transformer: FrozenEstimator | str | Path | None = None,
+        false_alarm_rate: InnerShare = 0.01,
+    ) -> None:
+        self.transformer = transformer
         self.false_alarm_rate = false_alarm_rate
         super().__init__()
 
@@ -145,46 +155,23 @@ class SimMTMDetector(SktimeSklearnBridge, SafeArtifactMixin, BaseDetector, BaseE
         if any(np.isnan(x).all() for x in series):
             raise ValueError("X has a series without any value.")
         self.n_channels_ = len(series[0])
+        if self._is_frozen():
+            given = self._frozen()
+            check_series(given, series[0][None], reset=False)
+            self.transformer_ = copy.deepcopy(given)
         with one_thread():
-            self.scorer_ = AnomalyScorer.fit(series)
-            if max(x.shape[1] for x in series) >= FEWEST_HELD_OUT:
-                scores = AnomalyScorer.held_out_scores(series)
-            else:
-                scores = np.concatenate([self.scorer_.score(x) for x in series])
+            self.scorer_ = AnomalyScorer.fit(series, self._encoder())
+            scores = self.scorer_.normal_scores(series, self._encoder())
         self.threshold_ = float(np.quantile(scores, 1 - self.false_alarm_rate))
         return self
 
-    def predict_points(self, X: Any) -> pd.DataFrame:
-        """Return the anomalous points, as `predict`."""
-        points: pd.DataFrame = self.predict(X)
-        return points
-
-    def predict_segments(self, X: Any) -> pd.DataFrame:
-        """Return runs of anomalous points.
-
-        Parameters
-        ----------
-        X : as in `predict`
-
-        Returns
-        -------
-        DataFrame
-            Left-closed intervals of positions in ``X`` in the column "ilocs"; in "labels" 1.
-        """
-        points = self.predict(X)["ilocs"].to_numpy()
-        runs = np.split(points, np.flatnonzero(np.diff(points) > 1) + 1) if len(points) else []
-        starts, ends = [run[0] for run in runs], [run[-1] + 1 for run in runs]
-        intervals = pd.IntervalIndex.from_arrays(
-            np.array(starts, np.int64), np.array(ends, np.int64), closed="left"
-        )
-        return pd.DataFrame({"ilocs": intervals, "labels": np.ones(len(runs), np.int64)})
-
+    @each_series
     def scores_by_member(self, X: Any) -> pd.DataFrame:
         """Return how strange every member finds every point.
 
         Parameters
         ----------
-        X : DataFrame or Series, ndarray (length,) or (length, n_channels)
+        X : as in `predict`
 
         Returns
         -------
@@ -194,7 +181,7 @@ class SimMTMDetector(SktimeSklearnBridge, SafeArtifactMixin, BaseDetector, BaseE
         self.check_is_fitted()
         frame = self._check_X(X)
         with one_thread():
-            return pd.DataFrame(self.scorer_.by_member(self._one(frame)), frame.index)
+            return pd.DataFrame(self.scorer_.by_member(self._series(frame)), frame.index)
 
     def update(self, X: Any, y: Any = None) -> NoReturn:
         """Raise an error: `fit` again, on all that is known."""
@@ -222,14 +209,12 @@ class SimMTMDetector(SktimeSklearnBridge, SafeArtifactMixin, BaseDetector, BaseE
         return pd.Series(scores[scores > self.threshold_], name="scores")
 
     def _score(self, X: Any) -> Floats:
-        series = self._one(X)
+        series = self._series(X)
         with one_thread():
             return self.scorer_.score(series)
 
-    def _one(self, X: Any) -> Floats:
+    def _series(self, X: pd.DataFrame) -> Floats:
         """Return a single series with the channels of `fit`: (n_channels, length)."""
-        if isinstance(X, list):
-            raise ValueError("anomalies are found in one series at a time; X is a panel.")
         series = _values(X)
         if len(series) != self.n_channels_:
             raise ValueError(
@@ -237,14 +222,9 @@ class SimMTMDetector(SktimeSklearnBridge, SafeArtifactMixin, BaseDetector, BaseE
             )
         return series
 
-    def _check_X(self, X: Any) -> Any:  # noqa: N802
-        """Return a series as DataFrame, a panel as list of them; sktime's own knows series only."""
-        if isinstance(X, pd.DataFrame | pd.Series):
-            refuse_text(X.index, "X")
-        is_panel, _, metadata = check_is_scitype(X, scitype="Panel", return_metadata=[])
-        if is_panel:
-            return convert(X, metadata["mtype"], "df-list")
-        return super()._check_X(X)
+    def _encoder(self) -> Any:
+        """Return what embeds windows, None without an encoder."""
+        return self.transformer_.transform if hasattr(self, "transformer_") else None
 
     # -- saving -----------------------------------------------------------------------------------
 
@@ -252,14 +232,18 @@ class SimMTMDetector(SktimeSklearnBridge, SafeArtifactMixin, BaseDetector, BaseE
         state, arrays = saved_scorer(self.scorer_)
         tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
         seen = {"n_channels_": self.n_channels_, "threshold_": self.threshold_}
-        return {**seen, "scorer": state}, tensors
+        encoders, weights = self._transformers_state()
+        return {**seen, "scorer": state, "encoders": encoders}, {**tensors, **weights}
 
     @torch_as_it_starts()
     def _restore_state(self, state: StateReader, tensors: TensorReader) -> None:
         self.n_channels_ = state.integer("n_channels_", 1)
         self.threshold_ = state.number("threshold_")
+        if "encoders" in state:  # older artifacts have none
+            self._restore_transformers(state.inner("encoders"), tensors)
+        scorer = state.inner("scorer")
         with one_thread():
-            self.scorer_ = restored_scorer(state.inner("scorer"), tensors, self.n_channels_)
+            self.scorer_ = restored_scorer(scorer, tensors, self.n_channels_, self._encoder())
         self._is_fitted = True
 
     @classmethod

@@ -3,10 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.neighbors import NearestNeighbors
 
 from simmtm_sk import ArtifactError, SimMTMDetector, load
 from tests.persistence.edited import edit
+from tests.small import small
 
 LENGTH, PERIOD = 1200, 24
 
@@ -129,13 +133,26 @@ def test_one_channel_of_several():
     assert roc_auc_score(labels, detector.transform_scores(x)["scores"]) > 0.98
 
 
-def test_panels_teach_and_single_series_are_scored(fitted):
+def test_panels_teach_single_series_and_are_scored_series_by_series():
     panel = np.stack([season(400, seed)[None] for seed in range(4)])
-    detector = SimMTMDetector().fit(panel)
+    detector = SimMTMDetector(false_alarm_rate=0.1).fit(panel)
     x, labels = with_anomaly("level")
     assert roc_auc_score(labels, detector.transform_scores(x)["scores"]) > 0.9
-    with pytest.raises(ValueError, match="one series at a time"):
-        detector.predict(panel)
+    frames = {name: pd.DataFrame(x.T) for name, x in zip("abcd", panel, strict=True)}
+    for method in (
+        detector.predict,
+        detector.predict_segments,
+        detector.predict_scores,
+        detector.transform,
+        detector.transform_scores,
+        detector.scores_by_member,
+    ):
+        named = method(pd.concat(frames, names=["sensor", "time"]))
+        assert named.index.names[0] == "sensor"
+        for name, frame in frames.items():
+            expected = method(frame)
+            np.testing.assert_array_equal(named.loc[name].to_numpy(), expected.to_numpy())
+        np.testing.assert_array_equal(method(panel).to_numpy(), named.to_numpy())
 
 
 def test_a_large_panel_is_scored_in_part():
@@ -246,3 +263,91 @@ def test_bad_input_is_refused(fitted):
         SimMTMDetector(false_alarm_rate=1.0).fit(season())
     with pytest.raises(NotImplementedError, match="fit it again"):
         fitted.update(season())
+
+
+# -- with an encoder -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def embed():
+    windows = np.lib.stride_tricks.sliding_window_view(season(), 48)[::12][:, None]
+    return small(num_epochs=0, pooling=("filters", "scale")).fit(windows)
+
+
+@pytest.fixture(scope="module")
+def with_encoder(embed):
+    return SimMTMDetector(transformer=FrozenEstimator(embed)).fit(season())
+
+
+def test_neighbours_are_those_of_embeddings(embed, with_encoder):
+    """The surprise of a window rises with the distance to its sixth neighbour among embeddings."""
+    x, labels = with_anomaly("period")
+    seen, new = (np.lib.stride_tricks.sliding_window_view(v, 48)[:, None] for v in (season(), x))
+    seen, new = seen[:: -(-len(seen) // 1000)], new[::4]
+    nearest = NearestNeighbors(n_neighbors=6).fit(embed.transform(seen.astype(np.float32)))
+    distances = nearest.kneighbors(embed.transform(new.astype(np.float32)))[0][:, -1]
+    said = with_encoder.scores_by_member(x)["neighbors"].to_numpy()
+    centers = 23 + 4 * np.arange(len(new))
+    below = said[centers] < 8  # where surprise ends
+    assert spearmanr(distances[below], said[centers][below]).statistic > 0.9999
+    assert roc_auc_score(labels, said) > 0.9
+
+
+def test_other_members_do_not_know_of_the_encoder(fitted, with_encoder):
+    x, _ = with_anomaly("level")
+    plain, encoded = fitted.scores_by_member(x), with_encoder.scores_by_member(x)
+    assert list(plain) == list(encoded)
+    pd.testing.assert_frame_equal(
+        plain.drop(columns="neighbors"), encoded.drop(columns="neighbors")
+    )
+    assert not np.allclose(plain["neighbors"], encoded["neighbors"])
+
+
+def test_encoders_come_from_files_and_travel_in_artifacts(embed, with_encoder, tmp_path):
+    x, _ = with_anomaly("level")
+    expected = with_encoder.transform_scores(x)
+    of_file = SimMTMDetector(transformer=embed.save(tmp_path / "encoder")).fit(season())
+    pd.testing.assert_frame_equal(of_file.transform_scores(x), expected)
+    for detector in (with_encoder, of_file):
+        loaded = load(detector.save(tmp_path / "detector"))
+        pd.testing.assert_frame_equal(loaded.transform_scores(x), expected)
+
+
+def test_an_encoder_of_other_channels_is_refused(embed):
+    with pytest.raises(ValueError, match="channel"):
+        SimMTMDetector(transformer=FrozenEstimator(embed)).fit(np.zeros((200, 2)))
+    with pytest.raises(ValueError, match="transformer"):
+        SimMTMDetector(transformer=embed).fit(season())
+
+
+# -- gaps ------------------------------------------------------------------------------------------
+
+
+def test_long_gaps_are_no_anomalies(fitted):
+    """Neither in them nor beside them, though a bridge is as still as a sensor that hangs."""
+    x = season(seed=1)
+    x[500:700] = np.nan
+    members = fitted.scores_by_member(x)
+    assert (members.iloc[500:700] == 0).all(axis=None)
+    assert len(fitted.predict(x)) < 0.03 * len(x)
+    assert (members.iloc[480:720].max() <= members.drop(index=range(470, 730)).max() + 1).all()
+
+
+def test_a_gap_in_one_channel_leaves_the_other_to_be_looked_at():
+    normal = pd.DataFrame({"a": season(), "b": season(seed=5)})
+    x = pd.DataFrame({"a": season(seed=1), "b": season(seed=2)})
+    x.loc[500:699, "a"] = np.nan
+    detector = SimMTMDetector(false_alarm_rate=0.005).fit(normal)
+    assert not detector.predict(x)["ilocs"].between(450, 750).any()
+    x.loc[600:602, "b"] += 4
+    assert detector.predict(x)["ilocs"].between(600, 602).any()
+
+
+def test_gaps_in_fit_teach_nothing():
+    """Half of the series missing: the rest is as normal as it would be alone."""
+    seen = season(2400)
+    gappy = seen.copy()
+    gappy[1200:] = np.nan
+    x, labels = with_anomaly("frozen")
+    detector = SimMTMDetector().fit(gappy)
+    assert roc_auc_score(labels, detector.transform_scores(x)["scores"]) > 0.9

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
+from scipy.ndimage import binary_opening, maximum_filter1d
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import NearestNeighbors
 
@@ -16,6 +17,8 @@ from ..filling.mixture import WindowMixture
 from ..filling.windows import related_groups
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Embed = Callable[[Floats], Floats]  # of windows in standard units: (n, n_features)
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 LONG, SHORT = 48, 16  # points in windows
@@ -26,6 +29,8 @@ WINDOWS_PER_COMPONENT, MOST_COMPONENTS = 300, 8
 NOISE = 0.05  # standard deviations that are nothing, in units of the series'
 STILL = 1e-3  # the smallest standard deviation that is told from none
 N_PERIODS = 7  # that the scale of what is left of a season is averaged over
+MOST_BRIDGED = 4  # points of a gap; a window with a longer one says nothing
+EVERY, AT_ONCE = 4, 1_000  # windows that are embedded
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ class Members:
         A hidden stretch in the middle of a short window beside what Gaussians over such windows
         expect there, in their standard deviations.
     "neighbors"
-        Distance of a long window to the sixth nearest of those that were seen.
+        Distance of a long window to the sixth nearest of those that were seen; between their
+        embeddings, if there is an encoder.
     "isolation"
         `sklearn.ensemble.IsolationForest` on long windows.
     "stillness"
@@ -71,8 +77,8 @@ class Members:
         season.
     """
 
-    def __init__(self, windows: Windows) -> None:
-        self.windows = windows
+    def __init__(self, windows: Windows, embed: Embed | None = None) -> None:
+        self.windows, self._embed = windows, embed
         n_windows, self.n_channels, _ = windows.short.shape
         self._groups = related_groups(windows.short)
         n_components = int(np.clip(n_windows // WINDOWS_PER_COMPONENT, 1, MOST_COMPONENTS))
@@ -81,8 +87,9 @@ class Members:
             for group in self._groups
         ]
         long = _flat(windows.long)
-        n_neighbors = min(N_NEIGHBORS, len(long))
-        self._neighbors = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(long)
+        seen = long if embed is None else embed(windows.long)
+        n_neighbors = min(N_NEIGHBORS, len(seen))
+        self._neighbors = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(seen)
         self._forest = IsolationForest(random_state=0).fit(long)
 
     @property
@@ -91,46 +98,78 @@ class Members:
         always = ["conditional", "neighbors", "isolation", "stillness", "rolling"]
         return always + ["season"] * bool(self.windows.period)
 
-    def scores(self, series: Floats) -> dict[str, Floats]:
+    def scores(self, series: Floats, missing: Mask) -> dict[str, Floats]:
         """Return what every member says of every point.
 
         Parameters
         ----------
         series : ndarray, shape (n_channels, length)
-            In standard units, without gaps.
+            In standard units, gaps bridged.
+        missing : ndarray of bool, same shape
+            What was bridged.
 
         Returns
         -------
         dict of str to ndarray, shape (n_channels, length) or (1, length)
-            Higher is stranger; each channel, and each member, in a unit of its own.
+            Higher is stranger; each channel, and each member, in a unit of its own. Minus infinity
+            where a member has nothing to say: in gaps, and where a window has a long one.
         """
-        long = _flat(_all(series, self.windows.long.shape[2]))
         size, length = self.windows.long.shape[2], series.shape[1]
+        windows = _all(series, size)
+        long_gaps = binary_opening(missing, np.ones((1, MOST_BRIDGED + 1)))
+        bridged = _any(long_gaps, size).any(0, keepdims=True)
+        visible = pd.DataFrame(np.where(missing, np.nan, series).T)
+        of_windows = {
+            "neighbors": self._distances(windows)[None],
+            "isolation": -self._forest.score_samples(_flat(windows))[None],
+        }
         scores = {
-            "conditional": self._conditional(series),
-            "neighbors": _at_center(self._neighbors.kneighbors(long)[0][None, :, -1], size, length),
-            "isolation": _at_center(-self._forest.score_samples(long)[None], size, length),
-            "stillness": _stillness(series, self.windows.short.shape[2]),
-            "rolling": _rolling(series),
+            "conditional": self._conditional(series, missing),
+            **{
+                name: _at_center(np.where(bridged, -np.inf, said), size, length)
+                for name, said in of_windows.items()
+            },
+            "stillness": _stillness(series, long_gaps, self.windows.short.shape[2]),
+            "rolling": _rolling(visible),
         }
         if self.windows.period:
-            scores["season"] = _season(series, self.windows.period)
-        return scores
+            scores["season"] = _season(visible, self.windows.period)
+        return {
+            name: np.where(missing if len(said) == len(missing) else missing.all(0), -np.inf, said)
+            for name, said in scores.items()
+        }
 
-    def _conditional(self, series: Floats) -> Floats:
+    def _distances(self, windows: Floats) -> Floats:
+        """Return how far long windows are from those that were seen."""
+        if self._embed is None:
+            return self._to_nearest(_flat(windows))
+        some = windows[::EVERY]
+        parts = [
+            self._to_nearest(self._embed(some[start : start + AT_ONCE]))
+            for start in range(0, len(some), AT_ONCE)
+        ]
+        return np.repeat(np.concatenate(parts), EVERY)[: len(windows)]
+
+    def _to_nearest(self, rows: Floats) -> Floats:
+        """Return the distance to the last of the nearest neighbours."""
+        return np.asarray(self._neighbors.kneighbors(rows)[0][:, -1], np.float64)
+
+    def _conditional(self, series: Floats, missing: Mask) -> Floats:
         """Return the deviation of the hidden middle of short windows, by channel."""
         size = self.windows.short.shape[2]
-        windows = _all(series, size)
+        windows, gaps = _all(series, size), _all(missing, size)
         middle = slice((size - max(1, size // 4)) // 2, (size + max(1, size // 4)) // 2)
-        deviation = np.empty((self.n_channels, len(windows)))
+        squares = np.empty(windows[:, :, middle].shape)
         for group, mixture in zip(self._groups, self._mixtures, strict=True):
-            part = windows[:, group]
-            hidden = np.zeros(part.shape, bool)
+            part, hidden = windows[:, group], gaps[:, group].copy()
             hidden[:, :, middle] = True
             expected = mixture.expected(_flat(part), _flat(hidden))
-            squares = (_flat(part) - expected.mean) ** 2 / np.maximum(expected.variance, 1e-9)
-            deviation[group] = np.sqrt(squares.reshape(part.shape)[:, :, middle].mean(2)).T
-        return _at_center(deviation, size, series.shape[1])
+            deviation = (_flat(part) - expected.mean) ** 2 / np.maximum(expected.variance, 1e-9)
+            squares[:, group] = deviation.reshape(part.shape)[:, :, middle]
+        there = ~gaps[:, :, middle]
+        mean = (squares * there).sum(2) / np.maximum(there.sum(2), 1)
+        deviation = np.where(there.any(2), np.sqrt(mean), -np.inf)
+        return _at_center(deviation.T, size, series.shape[1])
 
 
 def _spread(series: list[Floats], size: int, most: int) -> Floats:
@@ -140,7 +179,7 @@ def _spread(series: list[Floats], size: int, most: int) -> Floats:
     return np.concatenate([_all(x, size)[::step] for x in series])
 
 
-def _all(series: Floats, size: int) -> Floats:
+def _all(series: NDArray[Scalar], size: int) -> NDArray[Scalar]:
     """Return the windows that begin at every point: (n_windows, n_channels, size)."""
     missing = max(0, size - series.shape[1])
     padded = np.pad(series, ((0, 0), (0, missing)), mode="edge")
@@ -158,22 +197,25 @@ def _at_center(scores: Floats, size: int, length: int) -> Floats:
     return padded[:, :length]
 
 
-def _stillness(series: Floats, size: int) -> Floats:
+def _any(gaps: Mask, size: int) -> Mask:
+    """Return which windows have a gap, by channel: (n_channels, n_windows)."""
+    return np.asarray(_all(gaps, size).any(2).T, bool)
+
+
+def _stillness(series: Floats, gaps: Mask, size: int) -> Floats:
     """Return minus the logarithm of the smallest standard deviation of the windows on a point."""
-    std = _all(series, size).std(2).T
-    still = _at_center(-np.log(std + STILL), size, series.shape[1])
+    still = -np.log(_all(series, size).std(2).T + STILL)
+    still = _at_center(np.where(_any(gaps, size), -np.inf, still), size, series.shape[1])
     return np.asarray(maximum_filter1d(still, size - 1, axis=1), np.float64)
 
 
-def _rolling(series: Floats) -> Floats:
-    frame = pd.DataFrame(series.T)
+def _rolling(frame: pd.DataFrame) -> Floats:
     past = frame.rolling(2 * LONG, min_periods=8)
     mean, std = past.mean().shift(1), past.std().shift(1)
     return ((frame - mean).abs() / (std + NOISE)).fillna(0).to_numpy(np.float64).T
 
 
-def _season(series: Floats, period: int) -> Floats:
-    frame = pd.DataFrame(series.T)
+def _season(frame: pd.DataFrame, period: int) -> Floats:
     nearby = np.stack([frame.shift(k * period).to_numpy() for k in (-2, -1, 1, 2)])
     known = ~np.isnan(nearby).all(0)
     expected = np.where(known, np.nanmedian(np.where(known, nearby, 0), 0), frame)

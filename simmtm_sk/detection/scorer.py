@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +15,16 @@ from ..filling.simple import straight_lines
 from ..filling.units import Units
 from ..persistence import StateReader, TensorReader
 from ..training.seasons import LONGEST_PERIOD, find_periods
-from .members import Members, Windows
+from .members import Embed, Members, Windows
 
 Floats = NDArray[np.float64]
+Encoder = Callable[[NDArray[np.float32]], Floats]  # of windows in the units of the series
 
 MOST_SURPRISE = 8.0  # nats: one stretch in three thousand
 STRETCH = 24  # points: what comes in one of them counts once
 MOST_POINTS = 100_000  # of a panel, that tails and thresholds are taken from: some of its series
+FEWEST_HELD_OUT = 96  # points of the longest series, for scores of held-out halves
+_NEVER = 1e300
 _QUANTILES = (0.5, 0.75)  # that the tail goes through: anomalies are in fewer than a quarter
 
 
@@ -46,7 +50,7 @@ class Tail:
         largest = [
             np.maximum.reduceat(x, np.arange(0, x.shape[1], STRETCH), axis=1) for x in series
         ]
-        start, high = np.quantile(np.concatenate(largest, axis=1), _QUANTILES, axis=1)
+        start, high = np.transpose([_quantiles(row) for row in np.concatenate(largest, axis=1)])
         rarer = np.log((1 - _QUANTILES[0]) / (1 - _QUANTILES[1]))
         return cls(start, np.maximum((high - start) / rarer, 1e-6))
 
@@ -57,6 +61,12 @@ class Tail:
         """
         nats = -np.log(1 - _QUANTILES[0]) + (scores - self.start[:, None]) / self.scale[:, None]
         return np.asarray(np.minimum(np.logaddexp(0, nats), MOST_SURPRISE), np.float64)
+
+
+def _quantiles(largest: Floats) -> Floats:
+    """Return the quantiles of what has been said; where nothing was, nothing will be strange."""
+    said = largest[largest > -np.inf]
+    return np.quantile(said, _QUANTILES) if len(said) else np.full(2, _NEVER)
 
 
 class AnomalyScorer:
@@ -74,7 +84,7 @@ class AnomalyScorer:
         self.units, self.members, self.tails = units, members, tails
 
     @classmethod
-    def fit(cls, series: list[Floats]) -> AnomalyScorer:
+    def fit(cls, series: list[Floats], encoder: Encoder | None = None) -> AnomalyScorer:
         """Learn from series, each of shape (n_channels, length); NaN in gaps."""
         longest = max(x.shape[1] for x in series)
         lengths = np.array([x.shape[1] for x in series])
@@ -85,21 +95,25 @@ class AnomalyScorer:
         straight = straight_lines(units.standard(panel), lengths)
         periods = find_periods(torch.from_numpy(straight[:, 0]), torch.from_numpy(lengths))
         given = [x[:, :length] for x, length in zip(straight, lengths, strict=True)]
-        members = Members(Windows.of(given, periods[0] if periods else 0))
-        scores = [members.scores(given[row]) for row in _some(given)]
+        windows = Windows.of(given, periods[0] if periods else 0)
+        members = Members(windows, _embedding(units, encoder))
+        scores = [members.scores(given[row], np.isnan(series[row])) for row in _some(given)]
         tails = {name: Tail.of([x[name] for x in scores]) for name in members.names}
         return cls(units, members, tails)
 
-    @classmethod
-    def held_out_scores(cls, series: list[Floats]) -> Floats:
-        """Return the scores of halves of series, each by what the other halves teach.
+    def normal_scores(self, series: list[Floats], encoder: Encoder | None = None) -> Floats:
+        """Return the scores of the series of `fit`, halves by what the other halves teach.
 
-        Points that were learned from score lower than new ones.
+        Points that were learned from score lower than new ones. Where halves are too short, or one
+        has no values, there are only those.
         """
-        halves = [(x[:, : x.shape[1] // 2], x[:, x.shape[1] // 2 :]) for x in series]
+        halves = [np.array_split(x, 2, axis=1) for x in series]
+        known = all(any(np.isfinite(pair[k]).any() for pair in halves) for k in (0, 1))
+        if max(x.shape[1] for x in series) < FEWEST_HELD_OUT or not known:
+            return np.concatenate([self.score(x) for x in series])
         scores = []
         for seen, unseen in ((0, 1), (1, 0)):
-            scorer = cls.fit([pair[seen] for pair in halves])
+            scorer = self.fit([pair[seen] for pair in halves], encoder)
             scores += [scorer.score(halves[row][unseen]) for row in _some(series)]
         return np.concatenate(scores)
 
@@ -113,16 +127,25 @@ class AnomalyScorer:
         """
         standard = self.units.standard(series[None])
         straight = straight_lines(standard, np.array([series.shape[1]]))[0]
-        scores = self.members.scores(straight)
-        observed = ~np.isnan(series).all(0)
-        return {
-            name: tail.surprise(scores[name]).max(0) * observed for name, tail in self.tails.items()
-        }
+        scores = self.members.scores(straight, np.isnan(series))
+        return {name: tail.surprise(scores[name]).max(0) for name, tail in self.tails.items()}
 
     def score(self, series: Floats) -> Floats:
         """Return the root mean square of the members' surprise, shape (length,)."""
         squares = np.stack(list(self.by_member(series).values())) ** 2
         return np.asarray(np.sqrt(squares.mean(0)), np.float64)
+
+
+def _embedding(units: Units, encoder: Encoder | None) -> Embed | None:
+    """Return what embeds windows in standard units; an encoder knows those of the series."""
+    if encoder is None:
+        return None
+
+    def embed(windows: Floats) -> Floats:
+        values, _ = units.given(windows, np.zeros_like(windows))
+        return encoder(values.astype(np.float32))
+
+    return embed
 
 
 def _some(series: list[Floats]) -> NDArray[np.int64]:
@@ -141,7 +164,9 @@ def saved_scorer(scorer: AnomalyScorer) -> tuple[dict[str, Any], dict[str, Float
     return {"period": windows.period}, arrays
 
 
-def restored_scorer(state: StateReader, tensors: TensorReader, n_channels: int) -> AnomalyScorer:
+def restored_scorer(
+    state: StateReader, tensors: TensorReader, n_channels: int, encoder: Encoder | None = None
+) -> AnomalyScorer:
     """Undo `saved_scorer`: members are made from the same windows again."""
     period = state.integer("period", 0, 2 * LONGEST_PERIOD)  # refined: a bit longer
     state.finish()
@@ -150,7 +175,7 @@ def restored_scorer(state: StateReader, tensors: TensorReader, n_channels: int) 
     )
     units = tensors.under("units.")
     restored = Units(**{name: units.take(name, (n_channels,)).numpy() for name in Units.names()})
-    members = Members(Windows(short, long, period))
+    members = Members(Windows(short, long, period), _embedding(restored, encoder))
     tails = {}
     for name in members.names:
         own = tensors.under(f"tails.{name}.")
