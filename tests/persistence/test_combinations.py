@@ -69,6 +69,7 @@ def test_horizons(combination, profiles, horizon):
         ("profile", {"n_periods": True}),
         ("profile", {"kind": "forward"}),
         ("profile", {"anchored": 1}),
+        ("ridge", {"modelled": 1}),
         ("profile", {"unknown": 1}),
     ],
     ids=str,
@@ -76,6 +77,21 @@ def test_horizons(combination, profiles, horizon):
 def test_members(combination, kind, change):
     edit(combination, lambda c: first(c, kind).update(change))
     refused(combination)
+
+
+def test_members_that_were_saved_before_there_was_a_model(combination):
+    """Their cautious ridge had a larger penalty, which says nothing about forecasts."""
+    expected = load(combination).predict()
+
+    def older(config):
+        for member in config["state"]["members"]:
+            member["penalty"] = 3.0 if member.pop("modelled") else member["penalty"]
+
+    edit(combination, older)
+    loaded = load(combination)
+    assert not any(member.modelled for member in loaded.forecast_.specs)
+    assert any("cautious" in member.name for member in loaded.forecast_.specs)
+    pd.testing.assert_series_equal(loaded.predict(), expected)
 
 
 def test_long_windows_of_few_features_take_no_memory(combination):
