@@ -14,7 +14,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCS_INSTALLED := .venv/.installed-docs
 
-.PHONY: help install demo test test-lowest torture package gpu lint format docs clean
+.PHONY: help install demo test test-lowest test-python torture package gpu lint format docs clean
 
 help:
 	@echo "make demo     three jobs on real series, with rivals; draws into demo_output/"
@@ -22,6 +22,7 @@ help:
 	@echo "make torture  kills, damaged files, full disks, threads: half an hour, one table"
 	@echo "make gpu      a CUDA device beside the CPU: results, speed, memory, in ten minutes"
 	@echo "make test-lowest  the quick tests with the lowest versions of all dependencies"
+	@echo "make test-python  the quick tests in an environment of its own: PYTHON=python3.13"
 	@echo "make package  wheel and source archive, installed into an empty environment and tried"
 	@echo "make lint     ruff and mypy"
 	@echo "make format   let ruff fix and format what it can"
@@ -66,6 +67,12 @@ test-lowest: $(INSTALLED)
 	.venv-lowest/bin/python -m pip install -r .venv-lowest/lowest.txt
 	.venv-lowest/bin/python -m pip install --no-deps -e .
 	.venv-lowest/bin/python -m pytest -m "not slow" tests
+
+# An environment of its own with another interpreter: make PYTHON=python3.13 test-python
+test-python:
+	$(PYTHON) -m venv --clear .venv-python
+	.venv-python/bin/python -m pip install "$(TORCH)" -e ".[plot,progress,export,hub,dev]"
+	.venv-python/bin/python -m pytest -m "not slow" tests
 
 # Wheel and source archive, each installed into an empty environment, where it does its main job.
 package: $(INSTALLED)

@@ -163,7 +163,7 @@ class ForecastDisplay:
                 )
         ax.axvline(0.5, color="gray", linestyle=":")
         ax.set(xlabel="step", ylabel="value")
-        ax.legend(fontsize="small")
+        ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
         self.ax_: Axes = ax
         self.figure_ = ax.figure
         return self
