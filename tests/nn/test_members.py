@@ -7,6 +7,7 @@ from simmtm_sk.nn.members import (
     SeasonalProfile,
     WindowRidge,
     context_of,
+    prior_weights,
     resolution,
 )
 
@@ -174,3 +175,33 @@ def test_names_are_distinct():
 def test_features_are_counted(length, recent, fineness):
     member = Member("ridge", length, n_recent=recent, fineness=fineness)
     assert member.n_features == member.summary().shape[1]
+
+
+# -- how much they count before errors are known --------------------------------------------------
+
+
+def test_ridges_of_all_and_of_each_share_a_weight():
+    ridge, own = Member("ridge", 8, n_recent=8), Member("ridge", 8, n_recent=8, n_maps=3)
+    others = [
+        Member("ridge", 8, n_recent=8, modelled=True),
+        Member("profile", 4, period=4, n_periods=1),
+        Member("profile", 8, period=4, n_periods=2),
+        Member("profile", 1, period=1, n_periods=1),
+    ]
+    expected = {
+        (ridge,): [2, 2, 0.3, 1, 1],
+        (ridge, own): [1, 1, 2, 0.3, 1, 1],
+    }
+    for ridges, weights in expected.items():
+        found = prior_weights([*ridges, *others])
+        assert found.tolist() == pytest.approx(np.array(weights) / np.sum(weights))
+
+
+def test_ridges_that_see_few_windows_count_less():
+    members = [
+        Member("ridge", 8, n_recent=8),
+        Member("ridge", 8, n_recent=8, modelled=True),
+        Member("profile", 8, period=4, n_periods=2),
+    ]
+    assert prior_weights(members, 0.25).tolist() == pytest.approx([0.5 / 3.5, 2 / 3.5, 1 / 3.5])
+    assert prior_weights(members, 0.0)[0] == 0
