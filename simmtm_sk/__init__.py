@@ -8,6 +8,7 @@ from .detector import SimMTMDetector
 from .encoders import ConvEncoder, PatchEncoder, PointEncoder
 from .imputer import SimMTMImputer
 from .objectives import SimMTMObjective
+from .outlier_detector import SimMTMOutlierDetector
 from .persistence import ArtifactError, load, push_to_hub, save
 from .regressor import SimMTMRegressor
 from .transformer import SimMTMTransformer
@@ -26,6 +27,7 @@ __all__ = [
     "SimMTMForecaster",
     "SimMTMImputer",
     "SimMTMObjective",
+    "SimMTMOutlierDetector",
     "SimMTMRegressor",
     "SimMTMTransformer",
     "export",

@@ -2,7 +2,14 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from simmtm_sk import ConvEncoder, PatchEncoder, PointEncoder, SimMTMImputer, SimMTMTransformer
+from simmtm_sk import (
+    ConvEncoder,
+    PatchEncoder,
+    PointEncoder,
+    SimMTMImputer,
+    SimMTMOutlierDetector,
+    SimMTMTransformer,
+)
 
 SMALL = {"num_epochs": 1, "projection_dim": 4, "batch_size": 64}
 TOKENS = {"d_model": 4, "n_layers": 1, "n_heads": 2, "d_feedforward": 4}
@@ -18,6 +25,11 @@ INSTANCES = [
         **SMALL,
     ),
     SimMTMImputer(),
+    SimMTMOutlierDetector(
+        transformer=SimMTMTransformer(
+            encoder=ConvEncoder(d_model=4, n_layers=1), num_epochs=0, pooling=("filters", "scale")
+        )
+    ),
 ]
 
 
