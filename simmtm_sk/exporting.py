@@ -16,6 +16,7 @@ from .transformer import SimMTMTransformer
 
 FORMATS = (".onnx", ".pt2")
 _FEWEST = 2  # exporters take sizes of 0 and 1 for fixed: of patches, and of differences of points
+_MOST = 2**24  # series, and points; without any limit torch 2.6 gives up
 _EXAMPLE = 3, 16  # series and least points of the batch that is followed
 # of torch and onnx among themselves
 _NOTICES = (r"`isinstance\(treespec, LeafSpec\)` is deprecated", "overflow encountered in cast")
@@ -48,7 +49,8 @@ def export(transformer: SimMTMTransformer, path: str | Path) -> Path:
     ImportError
         If ONNX is asked for, and is not installed.
     RuntimeError
-        If the network does what the format does not have, as an encoder of your own may.
+        If the network does what the format does not have, as an encoder of your own may, or what
+        an old torch cannot follow: `PatchEncoder` needs a newer one than 2.6.
 
     Notes
     -----
@@ -150,8 +152,8 @@ def _followed(module: EmbeddingModule) -> torch.export.ExportedProgram:
     n_series, n_points = _EXAMPLE
     n_points = max(n_points, 2 * module.shortest)
     sizes = {
-        0: torch.export.Dim("n_series", min=1),
-        2: torch.export.Dim("length", min=module.shortest),
+        0: torch.export.Dim("n_series", min=1, max=_MOST),
+        2: torch.export.Dim("length", min=module.shortest, max=_MOST),
     }
     with torch_as_it_starts():  # where gradients are recorded, GELU does not depend on sizes
         example = torch.zeros(n_series, module.n_channels, n_points)

@@ -115,7 +115,7 @@ def won(values: Tensor, weight: Tensor, dilation: int, inside: Tensor) -> tuple[
     """
     most = values.new_zeros(len(values), GROUP, len(weight) // GROUP)
     least = torch.zeros_like(most)
-    if values.shape[-1]:
+    if values.shape[-1] > 0:
         padding = dilation * (N_TAPS // 2)
         response = F.conv1d(values, weight, dilation=dilation, padding=padding)
         response = response.reshape(*most.shape, -1)

@@ -1,5 +1,6 @@
 """Artifacts on a hub, which here is a folder behind a server of this machine."""
 
+import sys
 import threading
 
 import numpy as np
@@ -103,3 +104,10 @@ def test_nothing_is_pushed_that_is_not_fitted(folder):
     with pytest.raises(NotFittedError):
         push(SimMTMTransformer())
     assert not folder.exists()
+
+
+def test_without_huggingface_hub_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    for use in (lambda: load("hub:me/walks"), lambda: push(fitted())):
+        with pytest.raises(ImportError, match=r"pip install 'simmtm_sk\[hub\]'"):
+            use()
