@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -100,7 +100,7 @@ class SimMTMDetector(TransformerUser, SktimeDetector, BaseEstimator):
         "learning_type": "unsupervised",
         "capability:multivariate": True,
         "capability:missing_values": True,
-        "capability:update": False,
+        "capability:update": True,
         "X_inner_mtype": "pd.DataFrame",
         "fit_is_empty": False,
     }
@@ -108,6 +108,7 @@ class SimMTMDetector(TransformerUser, SktimeDetector, BaseEstimator):
     threshold_: float
     n_channels_: int
     scorer_: AnomalyScorer
+    _learned_from: list[Floats] | None = None  # None in a detector from a file
 
     def __init__(
         self,
@@ -149,21 +150,51 @@ class SimMTMDetector(TransformerUser, SktimeDetector, BaseEstimator):
 
     @torch_as_it_starts()
     def _fit(self, X: Any, y: Any = None) -> SimMTMDetector:
-        series = [_values(frame) for frame in (X if isinstance(X, list) else [X])]
-        if len({len(x) for x in series}) > 1:
-            raise ValueError("all series must have the same channels.")
-        if any(np.isnan(x).all() for x in series):
-            raise ValueError("X has a series without any value.")
+        series = _all_series(X)
         self.n_channels_ = len(series[0])
         if self._is_frozen():
             given = self._frozen()
             check_series(given, series[0][None], reset=False)
             self.transformer_ = copy.deepcopy(given)
+        self._learn(series)
+        return self
+
+    @torch_as_it_starts()
+    def update(self, X: Any, y: Any = None) -> SimMTMDetector:
+        """Learn from more series, as if `fit` had been given all of them.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        SimMTMDetector
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` cannot work, or the detector is from a file, which does not hold the series
+            that were learned from.
+        """
+        self.check_is_fitted()
+        if self._learned_from is None:
+            raise ValueError(
+                "a detector from a file does not hold the series that it has learned from: fit it "
+                "again on all of them."
+            )
+        self._learn([*self._learned_from, *map(self._with_channels, _all_series(self._check_X(X)))])
+        return self
+
+    def _learn(self, series: list[Floats]) -> None:
         with one_thread():
             self.scorer_ = AnomalyScorer.fit(series, self._encoder())
             scores = self.scorer_.normal_scores(series, self._encoder())
         self.threshold_ = float(np.quantile(scores, 1 - self.false_alarm_rate))
-        return self
+        self._learned_from = series
 
     @each_series
     def scores_by_member(self, X: Any) -> pd.DataFrame:
@@ -182,10 +213,6 @@ class SimMTMDetector(TransformerUser, SktimeDetector, BaseEstimator):
         frame = self._check_X(X)
         with one_thread():
             return pd.DataFrame(self.scorer_.by_member(self._series(frame)), frame.index)
-
-    def update(self, X: Any, y: Any = None) -> NoReturn:
-        """Raise an error: `fit` again, on all that is known."""
-        raise NotImplementedError("SimMTMDetector does not learn step by step: fit it again.")
 
     @property
     def members_(self) -> list[str]:
@@ -215,7 +242,9 @@ class SimMTMDetector(TransformerUser, SktimeDetector, BaseEstimator):
 
     def _series(self, X: pd.DataFrame) -> Floats:
         """Return a single series with the channels of `fit`: (n_channels, length)."""
-        series = _values(X)
+        return self._with_channels(_values(X))
+
+    def _with_channels(self, series: Floats) -> Floats:
         if len(series) != self.n_channels_:
             raise ValueError(
                 f"X has {len(series)} channels, but fit has seen {self.n_channels_} of them."
@@ -250,6 +279,16 @@ class SimMTMDetector(TransformerUser, SktimeDetector, BaseEstimator):
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
         """Return settings for sktime's test suite."""
         return [{}, {"false_alarm_rate": 0.05}]
+
+
+def _all_series(X: Any) -> list[Floats]:
+    """Return the series to learn from."""
+    series = [_values(frame) for frame in (X if isinstance(X, list) else [X])]
+    if len({len(x) for x in series}) > 1:
+        raise ValueError("all series must have the same channels.")
+    if any(np.isnan(x).all() for x in series):
+        raise ValueError("X has a series without any value.")
+    return series
 
 
 def _values(frame: pd.DataFrame) -> Floats:

@@ -209,6 +209,19 @@ def test_constant_series_have_no_anomalies():
     assert 150 in detector.predict(np.where(np.arange(300) == 150, 9.0, 7.0))["ilocs"].tolist()
 
 
+def test_updates_are_fits_to_all_series(fitted, tmp_path):
+    x, _ = with_anomaly("level")
+    first, second, third = season(), season(500, seed=4), season(400, seed=6)
+    updated = SimMTMDetector().fit(first).update(second).update(third)
+    whole = SimMTMDetector().fit([pd.DataFrame(v) for v in (first, second, third)])
+    assert updated.threshold_ == whole.threshold_ != fitted.threshold_
+    pd.testing.assert_frame_equal(updated.transform_scores(x), whole.transform_scores(x))
+    with pytest.raises(ValueError, match="2 channels, but fit has seen 1"):
+        updated.update(np.zeros((50, 2)))
+    with pytest.raises(ValueError, match="from a file"):
+        load(fitted.save(tmp_path / "detector")).update(second)
+
+
 def test_artifacts_give_the_same_bits(fitted, tmp_path):
     x, _ = with_anomaly("level")
     loaded = load(fitted.save(tmp_path / "detector"))
@@ -261,8 +274,6 @@ def test_bad_input_is_refused(fitted):
         SimMTMDetector().fit(np.full(100, np.nan))
     with pytest.raises(ValueError, match="false_alarm_rate"):
         SimMTMDetector(false_alarm_rate=1.0).fit(season())
-    with pytest.raises(NotImplementedError, match="fit it again"):
-        fitted.update(season())
 
 
 # -- with an encoder -------------------------------------------------------------------------------
