@@ -146,4 +146,5 @@ class EmbeddingDisplay:
                 marker=_MARKERS[i % len(_MARKERS)],
                 label=str(name),
             )
-        ax.legend(fontsize="small", ncols=1 + (len(classes) - 1) // 10)
+        n_columns = 1 + (len(classes) - 1) // 16
+        ax.legend(fontsize="small", ncols=n_columns, loc="upper left", bbox_to_anchor=(1, 1))

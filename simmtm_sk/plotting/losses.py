@@ -117,7 +117,7 @@ class LossDisplay:
         if all(record[name] > 0 for record in self.history for name in self.lines_):
             ax.set_yscale("log")
         ax.set(xlabel="epoch", ylabel="loss")
-        ax.legend(fontsize="small")
+        ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
         self.ax_: Axes = ax
         self.figure_ = ax.figure
         return self
