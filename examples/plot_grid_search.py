@@ -34,7 +34,7 @@ learned = SimMTMTransformer(
     encoder=ConvEncoder(d_model=16, n_layers=4),
     pooling=("max", "min", "std", "ppv"),
     neighborhood_weight=0.0,
-    num_epochs=5,
+    num_epochs=4,
     random_state=0,
 )
 pipeline = Pipeline([("embed", learned), ("ridge", RidgeClassifierCV(np.logspace(-3, 3, 7)))])
