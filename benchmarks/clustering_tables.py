@@ -34,8 +34,12 @@ def means(rows: pd.DataFrame) -> pd.DataFrame:
     for score, name in SCORES.items():
         wide = by_set(rows, score)
         always = [m for m in wide if wide[m].notna().all()]
-        choices = [wide[always], *(wide[[*always, m]].dropna() for m in wide if m not in always)]
-        parts += [part.mean().to_frame(f"{name}, {len(part)} sets").T for part in choices]
+        choices = {"": wide[always]}
+        choices |= {f" with {m}": wide[[*always, m]].dropna() for m in wide if m not in always}
+        parts += [
+            part.mean().to_frame(f"{name}, {len(part)} sets{which}").T
+            for which, part in choices.items()
+        ]
         fresh = wide.reindex(MORE_SMALL).dropna(axis=1)
         parts.append(fresh.mean().to_frame(f"{name}, {len(fresh)} further sets").T)
     columns = [name for name in METHODS if any(name in part for part in parts)]
