@@ -354,8 +354,17 @@ def test_a_gap_in_one_channel_leaves_the_other_to_be_looked_at():
     assert detector.predict(x)["ilocs"].between(600, 602).any()
 
 
-def test_gaps_in_fit_teach_nothing():
-    """Half of the series missing: the rest is as normal as it would be alone."""
+def test_bridges_over_gaps_of_fit_are_not_learned():
+    """A sensor that hangs where the bridge has been is as strange as without the gap."""
+    gappy, x = season(), season(seed=1)
+    bridge = np.linspace(gappy[499], gappy[700], 202)[1:-1]
+    gappy[500:700] = np.nan
+    x[500:700] = bridge
+    members = SimMTMDetector().fit(gappy).scores_by_member(x)
+    assert members["neighbors"][550:650].min() > 7
+
+
+def test_half_of_the_series_may_be_missing_in_fit():
     seen = season(2400)
     gappy = seen.copy()
     gappy[1200:] = np.nan

@@ -49,12 +49,18 @@ class Windows:
     period: int
 
     @classmethod
-    def of(cls, series: list[Floats], period: int) -> Windows:
-        """Take windows from series, each of shape (n_channels, length), at even distances."""
+    def of(cls, series: list[Floats], missing: list[Mask], period: int) -> Windows:
+        """Take windows at even distances, none with a long gap if there are others.
+
+        Series, and what of them was bridged, each of shape (n_channels, length).
+        """
         n_channels, longest = series[0].shape[0], max(x.shape[1] for x in series)
         long = max(2, min(LONG, longest // 4))
         short = max(2, min(SHORT, longest // 4, LARGEST // n_channels))
-        return cls(_spread(series, short, MOST_SHORT), _spread(series, long, MOST_LONG), period)
+        gaps = [_long_gaps(x) for x in missing]
+        return cls(
+            _spread(series, gaps, short, MOST_SHORT), _spread(series, gaps, long, MOST_LONG), period
+        )
 
 
 class Members:
@@ -116,7 +122,7 @@ class Members:
         """
         size, length = self.windows.long.shape[2], series.shape[1]
         windows = _all(series, size)
-        long_gaps = binary_opening(missing, np.ones((1, MOST_BRIDGED + 1)))
+        long_gaps = _long_gaps(missing)
         bridged = _any(long_gaps, size).any(0, keepdims=True)
         visible = pd.DataFrame(np.where(missing, np.nan, series).T)
         of_windows = {
@@ -172,11 +178,20 @@ class Members:
         return _at_center(deviation.T, size, series.shape[1])
 
 
-def _spread(series: list[Floats], size: int, most: int) -> Floats:
+def _spread(series: list[Floats], gaps: list[Mask], size: int, most: int) -> Floats:
     """Return windows at even distances, at most so many of all series together."""
-    n_windows = sum(max(x.shape[1] - size + 1, 1) for x in series)
-    step = -(-n_windows // most)
-    return np.concatenate([_all(x, size)[::step] for x in series])
+    clear = [~_any(x, size).any(0) for x in gaps]
+    if not any(x.any() for x in clear):
+        clear = [np.ones_like(x) for x in clear]
+    step = -(-sum(int(x.sum()) for x in clear) // most)
+    return np.concatenate(
+        [_all(x, size)[np.flatnonzero(kept)[::step]] for x, kept in zip(series, clear, strict=True)]
+    )
+
+
+def _long_gaps(missing: Mask) -> Mask:
+    """Return the points of gaps that are too long to be bridged."""
+    return np.asarray(binary_opening(missing, np.ones((1, MOST_BRIDGED + 1))), bool)
 
 
 def _all(series: NDArray[Scalar], size: int) -> NDArray[Scalar]:

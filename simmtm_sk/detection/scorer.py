@@ -95,9 +95,10 @@ class AnomalyScorer:
         straight = straight_lines(units.standard(panel), lengths)
         periods = find_periods(torch.from_numpy(straight[:, 0]), torch.from_numpy(lengths))
         given = [x[:, :length] for x, length in zip(straight, lengths, strict=True)]
-        windows = Windows.of(given, periods[0] if periods else 0)
+        missing = [np.isnan(x) for x in series]
+        windows = Windows.of(given, missing, periods[0] if periods else 0)
         members = Members(windows, _embedding(units, encoder))
-        scores = [members.scores(given[row], np.isnan(series[row])) for row in _some(given)]
+        scores = [members.scores(given[row], missing[row]) for row in _some(given)]
         tails = {name: Tail.of([x[name] for x in scores]) for name in members.names}
         return cls(units, members, tails)
 
