@@ -3,7 +3,7 @@ Forecasting
 ===========
 
 `SimMTMForecaster` is an sktime forecaster: a weighted mean of ridges on windows and of profiles of
-the season, solved in closed form, and of a forecast by a pre-trained encoder where that helps.
+the season, solved in closed form, and of a forecast by an encoder where one is given and helps.
 """
 
 # %%
