@@ -284,6 +284,7 @@ def test_memory_as_a_path(tmp_path):
     a, b = (small(memory=str(tmp_path / "cache")).fit(X) for _ in range(2))
     assert a.history_ == b.history_  # seconds included: the second one was read
     assert digest(a) == digest(b) == digest(small().fit(X))
+    assert not b.network_.training
 
 
 def test_memory_never_keeps_a_run_that_was_cut_short(tmp_path):

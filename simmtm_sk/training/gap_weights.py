@@ -43,21 +43,23 @@ def gap_weights(
     values, observed, within = rows.gather(chosen.to(rows.device))
     values, observed = values.cpu(), observed.cpu()
     within = None if within is None else within.cpu()
-    unit = visible_statistics(values, observed)[1]
     generator = torch.Generator().manual_seed(seed)
     n_draws = -(-FEWEST_ROWS // len(values))
-    errors, classes = [], []
-    for mask_ratio, mask_length in n_draws * _masks(rows.length):
-        visible = masked_views(observed, 1, geometric_mask, mask_ratio, mask_length, generator)
-        mean, std = visible_statistics(values, visible)
-        decoded = network.rebuild(values, visible, within) * std + mean
-        at = observed & ~visible & (unit > 0)
-        error = (ways_to_fill(decoded, values, visible) - values) / unit
-        errors.append(error[:, at])
-        classes.append(distance_classes(visible)[at])
+    views = [
+        masked_views(observed, 1, geometric_mask, mask_ratio, mask_length, generator)
+        for mask_ratio, mask_length in n_draws * _masks(rows.length)
+    ]
+    visible = torch.cat(views)
+    values, observed = (x.repeat(len(views), 1, 1) for x in (values, observed))
+    within = None if within is None else within.repeat(len(views), 1)
+    mean, std = visible_statistics(values, visible)
+    decoded = network.rebuild(values, visible, within) * std + mean
+    unit = visible_statistics(values, observed)[1]
+    at = observed & ~visible & (unit > 0)
+    errors = ((ways_to_fill(decoded, values, visible) - values) / unit)[:, at]
     prior = torch.tensor(PRIOR, dtype=torch.float64)
     return weights_by_class(
-        torch.cat(errors, 1), torch.cat(classes), N_CLASSES, prior, n_draws * _PER_ERROR
+        errors, distance_classes(visible)[at], N_CLASSES, prior, n_draws * _PER_ERROR
     )
 
 

@@ -174,5 +174,6 @@ def _from_cache(memory: joblib.Memory, arguments: tuple[Any, ...]) -> History:
             cached.call_and_shelve(name).clear()
         state = unpacked(cached(name), torch.device("cpu"))
     network.load_state_dict(state["weights"])
+    network.eval()  # as a training leaves it
     history: History = state["history"]
     return history
