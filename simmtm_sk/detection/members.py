@@ -13,7 +13,7 @@ from scipy.ndimage import binary_opening, maximum_filter1d
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import NearestNeighbors
 
-from ..filling.mixture import WindowMixture
+from ..filling.mixture import WindowMixture, number_of_components
 from ..filling.windows import related_groups
 
 Floats = NDArray[np.float64]
@@ -25,7 +25,7 @@ LONG, SHORT = 48, 16  # points in windows
 MOST_LONG, MOST_SHORT = 1_000, 3_000  # windows that are kept
 LARGEST = 512  # numbers in short windows, points × channels
 N_NEIGHBORS = 6  # neighbouring windows overlap: the first few may be the window itself
-WINDOWS_PER_COMPONENT, MOST_COMPONENTS = 300, 8
+MOST_COMPONENTS = 8
 NOISE = 0.05  # standard deviations that are nothing, in units of the series'
 STILL = 1e-3  # the smallest standard deviation that is told from none
 N_PERIODS = 7  # that the scale of what is left of a season is averaged over
@@ -87,7 +87,7 @@ class Members:
         self.windows, self._embed = windows, embed
         n_windows, self.n_channels, _ = windows.short.shape
         self._groups = related_groups(windows.short)
-        n_components = int(np.clip(n_windows // WINDOWS_PER_COMPONENT, 1, MOST_COMPONENTS))
+        n_components = number_of_components(n_windows, MOST_COMPONENTS)
         self._mixtures = [
             WindowMixture.fit(_flat(windows.short[:, group]), len(group), n_components)
             for group in self._groups

@@ -17,6 +17,7 @@ NOISE = 3e-4  # variance of every point alone
 PRIOR = 300.0  # windows that the covariance of all of them counts for in that of a component
 STATIONARY = 0.1  # windows, per number in one, that the stationary covariance counts for
 N_ROUNDS = 3  # of sharing windows out among components
+WINDOWS_PER_COMPONENT = 300
 SHARPNESS = 0.3  # exponent of the components' likelihoods: neighbouring points repeat each other
 _AT_ONCE = 1 << 22  # numbers in matrices that are inverted together
 _N_AXES = 40  # of the principal components that windows are first grouped by
@@ -34,6 +35,17 @@ class Expected:
 
     mean: Floats
     variance: Floats
+
+
+def number_of_components(n_windows: int, most: int) -> int:
+    """Return how many components so many windows can tell apart, from 1 to ``most``.
+
+    Examples
+    --------
+    >>> number_of_components(1_000, 8)
+    3
+    """
+    return min(max(n_windows // WINDOWS_PER_COMPONENT, 1), most)
 
 
 class WindowMixture:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.forecast_windows import subsample
-from .mixture import WindowMixture
+from .mixture import WindowMixture, number_of_components
 
 Floats = NDArray[np.float64]
 Lengths = NDArray[np.int64]
@@ -14,7 +14,6 @@ Lengths = NDArray[np.int64]
 LENGTHS = (12, 24, 48)  # points
 LARGEST = 512  # numbers in a window: points × channels
 MOST_CHANNELS = 21  # in one group
-WINDOWS_PER_COMPONENT = 300
 MOST_COMPONENTS = 16
 N_REFITS = 3  # of a Gaussian to windows that have gaps themselves
 _AT_ONCE = 20_000  # windows
@@ -71,7 +70,7 @@ def fit_windows(
     if hidden.any():
         for _ in range(N_REFITS):
             windows = WindowMixture.fit(windows, n_channels, 1).expected(windows, hidden).mean
-    n_components = int(np.clip(len(windows) // WINDOWS_PER_COMPONENT, 1, MOST_COMPONENTS))
+    n_components = number_of_components(len(windows), MOST_COMPONENTS)
     return WindowMixture.fit(windows, n_channels, n_components)
 
 
