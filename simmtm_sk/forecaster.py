@@ -45,9 +45,9 @@ class SimMTMForecaster(LearningForecaster, PredictingForecaster, BaseForecaster,
 
     One model serves all columns and all instances of a panel: every column is a series of its own.
     By default, a forecast is the weighted mean of ridge regressions on windows of different
-    lengths, of seasonal profiles and, where it makes them better, of a forecast by a SimMTM
-    encoder. All but the encoder is solved exactly, in seconds. The encoder learns without any
-    forecasting task, from the series of `fit`, or before that from a panel in `pretrain`.
+    lengths, of seasonal profiles and, where one is given and makes them better, of a forecast by a
+    SimMTM encoder. All but the encoder is solved exactly, in seconds. The encoder learns without
+    any forecasting task, from the series of `fit`, or before that from a panel in `pretrain`.
 
     Parameters
     ----------
