@@ -42,7 +42,8 @@ from simmtm_sk.training.loop import Plan, train
 from simmtm_sk.training.strategies import STRATEGIES, Strategy
 
 TASKS = ("ETTh1", "ETTm1", "Weather", "illness")
-PERIOD = {"ETTh1": 24, "ETTm1": 96, "Weather": 144, "illness": 52}
+MORE_TASKS = ("ETTh2", "ETTm2")  # for those who have them
+PERIOD = {"ETTh1": 24, "ETTh2": 24, "ETTm1": 96, "ETTm2": 96, "Weather": 144, "illness": 52}
 CONTEXT = {"illness": 104}
 HORIZONS = {"illness": (24, 36, 48, 60)}
 FOREIGN = {"ETTh1": "Weather", "illness": "ETTm1"}
@@ -94,7 +95,7 @@ def horizons(name: str) -> tuple[int, ...]:
 def load_series(name: str, home: Home) -> Series:
     """ETT by months (12 / 4 / 4), the others 70 / 10 / 20 %."""
     if name.startswith("ETT"):
-        data, hours = load_ett(name, home).data, 4 if name == "ETTm1" else 1
+        data, hours = load_ett(name, home).data, 4 if name.startswith("ETTm") else 1
         train_end, valid_end, length = (n * hours for n in (8640, 11520, 14400))
     else:
         data = (load_weather if name == "Weather" else load_illness)(home).data
@@ -464,7 +465,8 @@ def measured(runs: list[Run], home: Home) -> Iterator[tuple[Run, list[Row]]]:
 
 def main() -> None:
     parser = benchmark_parser(__doc__)
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS, metavar="NAME")
+    known = (*TASKS, *MORE_TASKS)
+    parser.add_argument("--tasks", nargs="+", choices=known, default=TASKS, metavar="NAME")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--horizons", nargs="+", type=int, default=None)
     parser.add_argument("--shares", nargs="+", type=float, default=SHARES)

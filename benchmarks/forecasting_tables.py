@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from forecasting import DETERMINISTIC, TASKS, horizons
+from forecasting import DETERMINISTIC, MORE_TASKS, TASKS, horizons
 from probe import RESULTS
 from tables import ROOT, insert, restructured, signed, text
 
@@ -90,7 +90,8 @@ def few_shot_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 def whole(rows: pd.DataFrame) -> pd.DataFrame:
     """Runs with the whole training part, set by set."""
-    return rows[rows["share"] == 1].sort_values("task", key=lambda t: t.map(TASKS.index))
+    order = (*TASKS, *MORE_TASKS)
+    return rows[rows["share"] == 1].sort_values("task", key=lambda t: t.map(order.index))
 
 
 def named(table: pd.DataFrame) -> pd.DataFrame:

@@ -4,19 +4,23 @@ python benchmarks/short_series.py [--shard I/N] [--results DIR] [--time-limit S]
 
 sktime's ForecastingBenchmark: from each of the last origins of a series, forecasts of a whole
 horizon are made by models fitted to everything before. MASE is in units of the mean error of
-repeating the last season within what was fitted to, sMAPE in percent. Writes
-results/short_series.csv, a row for every series and method.
+repeating the last season within what was fitted to, sMAPE in percent. "..., encoder of made
+series" has one that is pre-trained on windows of synthetic series alone, the same for every series;
+"..., untrained encoder" the same one with its initial weights. Writes results/short_series.csv, a
+row for every series and method.
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from made_series import made_windows
 from probe import benchmark_parser, run_all
 from scipy.optimize import minimize
 from scipy.special import expit
+from sklearn.frozen import FrozenEstimator
 from sktime.benchmarking.forecasting import ForecastingBenchmark
 from sktime.datasets import (
     load_airline,
@@ -32,9 +36,11 @@ from sktime.performance_metrics.forecasting import (
 )
 from sktime.split import ExpandingWindowSplitter
 
-from simmtm_sk import SimMTMForecaster
+from simmtm_sk import SimMTMForecaster, SimMTMTransformer
+from simmtm_sk.forecaster_learning import default_transformer
 
 N_ORIGINS = 24
+N_MADE, MADE_LENGTH = 10_000, 48  # windows of made series, and their points
 SCORES = {"mase": "MeanAbsoluteScaledError_mean", "smape": "MeanAbsolutePercentageError_mean"}
 SECONDS = ("fit_time_mean", "pred_time_mean")
 Row = dict[str, object]
@@ -168,8 +174,28 @@ class Plain(BaseForecaster):
         return pd.Series(forecast[ahead - 1], self.fh.to_absolute_index(self.cutoff))
 
 
+DEFAULT = "SimMTMForecaster()"
+WITH_ENCODER = {  # and the epochs that it is pre-trained for
+    f"{DEFAULT}, untrained encoder": 0,
+    f"{DEFAULT}, encoder of made series": "auto",
+}
+
+
+@cache
+def made_encoder(num_epochs: int | str) -> SimMTMTransformer:
+    encoder = default_transformer(MADE_LENGTH)
+    encoder.set_params(pooling=("mean",), metric_strength=0, num_epochs=num_epochs)
+    encoder.set_params(precision="float32", random_state=0)
+    return encoder.fit(made_windows(N_MADE, MADE_LENGTH, seed=0)[:, None])
+
+
 def forecaster(method: str, season: int) -> BaseForecaster:
-    return Plain(method, season) if method in METHODS else SimMTMForecaster(random_state=0)
+    if method in METHODS:
+        return Plain(method, season)
+    given = None
+    if method in WITH_ENCODER:
+        given = FrozenEstimator(made_encoder(WITH_ENCODER[method]))
+    return SimMTMForecaster(transformer=given, random_state=0)
 
 
 # -- runs -----------------------------------------------------------------------------------------
@@ -208,7 +234,7 @@ def measured(runs: list[Row]) -> Iterator[tuple[Row, list[Row]]]:
 
 def main() -> None:
     arguments = benchmark_parser(__doc__).parse_args()
-    names = ["SimMTMForecaster()", *METHODS]
+    names = [DEFAULT, *WITH_ENCODER, *METHODS]
     groups = [[{"series": name, "method": method} for method in names] for name in series()]
     run_all("short_series.csv", groups, measured, arguments)
 

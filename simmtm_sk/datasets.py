@@ -28,6 +28,7 @@ BUNDLED = (
     "Tecator",
 )
 _ARCHIVES = ("UCR", "UEA")
+_ETT = ("ETTh1", "ETTh2", "ETTm1", "ETTm2")
 
 Home = str | os.PathLike[str] | None
 Panel = np.ndarray | list[np.ndarray]
@@ -143,8 +144,9 @@ def load_ett(name: str = "ETTh1", data_home: Home = None) -> Bunch:
 
     Parameters
     ----------
-    name : {"ETTh1", "ETTm1"}, default="ETTh1"
-        Hourly, or every 15 minutes. ETTh1 is exactly the rows of ETTm1 at minute 00.
+    name : {"ETTh1", "ETTh2", "ETTm1", "ETTm2"}, default="ETTh1"
+        Of two transformers, hourly or every 15 minutes. ETTh1 is exactly the rows of ETTm1 at
+        minute 00.
     data_home : path-like or None, default=None
         Folder with ``ETT/<name>.csv``; None reads ``SIMMTM_DATA_HOME``.
 
@@ -159,8 +161,8 @@ def load_ett(name: str = "ETTh1", data_home: Home = None) -> Bunch:
     >>> load_ett("ETTh1").data.shape  # doctest: +SKIP
     (17420, 7)
     """
-    if name not in ("ETTh1", "ETTm1"):
-        raise ValueError(f"name must be 'ETTh1' or 'ETTm1', got {name!r}.")
+    if name not in _ETT:
+        raise ValueError(f"name must be one of {', '.join(_ETT)}, got {name!r}.")
     return _read_csv(_local_file(f"ETT/{name}.csv", data_home))
 
 

@@ -144,6 +144,16 @@ def test_missing_file(tmp_path, monkeypatch):
         datasets.load_ett("ETTm1", data_home=tmp_path)
 
 
+def test_ett(tmp_path):
+    write(tmp_path, "ETT/ETTm2.csv", "date,HUFL,OT\n2016-07-01 00:15:00,5.8,30.5\n")
+    ett = datasets.load_ett("ETTm2", tmp_path)
+    np.testing.assert_array_equal(ett.data, [[5.8, 30.5]])
+    assert ett.feature_names == ["HUFL", "OT"]
+    assert ett.index[0] == pd.Timestamp("2016-07-01 00:15")
+    with pytest.raises(ValueError, match=r"name must be one of ETTh1, .*, got 'ETTh3'"):
+        datasets.load_ett("ETTh3", tmp_path)
+
+
 def test_weather(tmp_path):
     text = "date,p (mbar),SWDR (W/m²),OT\r\n2020-01-01 00:10:00,1008.9,-9999,1\r\n"
     write(tmp_path, "weather/weather.csv", text, "latin-1")
