@@ -32,6 +32,9 @@ MEANS = (1, 3, 8, 28)  # points, where there is no season
 LONGEST_MEMORY = 8_192  # points of a context
 POOL = 10  # windows of all series, for every coefficient, beside those of a series' own ridge,
 MODELLED = 30  # and such that a model of the covariance stands for, beside those of a cautious one
+MOST_POINTS = 5_000_000  # of all windows, up to which these have weights
+LEAST_ERROR = 0.1  # of a window, added to it, in units of all windows' mean squared error
+SMALLEST = 1e-300  # positive number, where all errors are zero
 WINDOWS_OF_MEAN = 8  # beside each other, that ridges to the mean need
 ROUGH = 0.7  # root mean square of steps, in standard deviations
 MOST_COEFFICIENTS = 20_000_000  # of all own ridges
@@ -194,8 +197,13 @@ def _solve_same_window(
             ridge.coef.zero_()
         return
     width = length + horizon
-    own = [ridge for ridge in ridges if len(ridge.coef) > 1]
     pooled = window_moments(panel.values, lengths, width, pooled=True)
+    windows = panel.values.unfold(1, width, 1)
+    weighted = windows.numel() <= MOST_POINTS
+    if weighted:
+        weights = _window_weights(windows, n_windows, pooled, ridges[0].spec)
+        pooled = _weighted_moments(windows.reshape(1, -1, width), weights.reshape(1, -1))
+    own = [ridge for ridge in ridges if len(ridge.coef) > 1]
     shared = {ridge.anchored: _feature_moments(pooled, ridge, horizon) for ridge in ridges}
     for ridge in ridges:
         if ridge.spec.modelled:
@@ -212,13 +220,43 @@ def _solve_same_window(
     step = max(1, _MOMENTS_AT_ONCE // width**2)
     for start in range(0, len(lengths), step):
         rows = slice(start, start + step)
-        moments = window_moments(panel.values[rows], lengths[rows], width, pooled=False)
+        if weighted:
+            moments = _weighted_moments(windows[rows], weights[rows])
+        else:
+            moments = window_moments(panel.values[rows], lengths[rows], width, pooled=False)
         for ridge in own:
             xx, xy = _feature_moments(moments, ridge, horizon)
             weight = POOL * xx.shape[1] / total
             pooled_xx, pooled_xy = shared[ridge.anchored]
             xx, xy = xx + weight * pooled_xx, xy + weight * pooled_xy
             ridge.coef[rows] = _solved(xx, xy, ridge.spec.penalty)
+
+
+def _window_weights(windows: Tensor, n_windows: Tensor, pooled: Tensor, spec: Member) -> Tensor:
+    """Return what windows are worth, (n_series, n, width) -> (n_series, n), on average one.
+
+    One over the root mean square of a plain ridge's errors, which makes least squares a step
+    towards the smallest sum of these roots: a wild stretch of time does not decide alone
+    (iteratively reweighted least squares, Holland and Welsch, 1977). Zero behind the first
+    ``n_windows`` of a series.
+    """
+    length, horizon = spec.length, windows.shape[2] - spec.length
+    plain = WindowRidge(Member("ridge", length, True, spec.n_recent, spec.fineness), horizon)
+    plain = plain.to(pooled.device)
+    plain.coef.copy_(_solved(*_feature_moments(pooled, plain, horizon), plain.spec.penalty))
+    anchor = windows[..., length - 1 : length]
+    features = windows[..., :length] @ plain.summary - anchor
+    errors = windows[..., length:] - anchor - features @ plain.coef[0]
+    absent = torch.arange(windows.shape[1], device=windows.device) >= n_windows[:, None]
+    square = errors.square().mean(2).masked_fill(absent, 0)
+    least = LEAST_ERROR * square.sum() / n_windows.sum()
+    weights = (square + least).clamp(min=SMALLEST).rsqrt().masked_fill(absent, 0)
+    return weights * n_windows.sum() / weights.sum()
+
+
+def _weighted_moments(windows: Tensor, weights: Tensor) -> Tensor:
+    """Return `window_moments` with weights, (n, n_windows, width) -> (n, width, width)."""
+    return (windows * weights[:, :, None]).mT @ windows
 
 
 def _feature_moments(moments: Tensor, ridge: WindowRidge, horizon: int) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from simmtm_sk.nn.combination import Combination
 from simmtm_sk.nn.members import PENALTY, Member
 from simmtm_sk.training.covariances import model_covariance
 from simmtm_sk.training.members import (
+    LEAST_ERROR,
     MODELLED,
     POOL,
     choose_members,
@@ -78,34 +79,60 @@ def test_constant_series_have_a_scale_of_one():
 # -- ridges ---------------------------------------------------------------------------------------
 
 
+def expected_coef(made, spec, *, weighted=True, borrowed=None, likely=0.0):
+    """A ridge by scikit-learn: on all windows with their weights, and on borrowed ones."""
+    pairs = [windows_of(made, i, spec.length) for i in range(len(made.lengths))]
+    x, y = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    weights = window_weights(x, y, spec) if weighted else np.ones(len(x))
+    if borrowed is not None:
+        weights *= np.repeat(borrowed, [len(part) for part, _ in pairs])
+    if likely:  # windows that have exactly the covariance of the model
+        width = spec.length + HORIZON
+        covariance = model_covariance(made.values, made.lengths, [], width)
+        rows = np.linalg.cholesky(toeplitz(covariance) + 1e-12 * np.eye(width)).T
+        x, y = (np.concatenate(p) for p in ((x, rows[:, : spec.length]), (y, rows[:, -HORIZON:])))
+        weights = np.r_[weights, np.full(width, likely)]
+    anchor = x[:, -1:] if spec.anchored else 0
+    features = (x - anchor) @ spec.summary().numpy()
+    return plain_ridge(features, y - anchor, weights, spec.penalty).coef_
+
+
+def window_weights(x, y, spec):
+    anchor = x[:, -1:]
+    features = (x - anchor) @ spec.summary().numpy()
+    ridge = plain_ridge(features, y - anchor, np.ones(len(x)))
+    square = np.square(y - anchor - ridge.predict(features)).mean(1)
+    weights = 1 / np.sqrt(square + LEAST_ERROR * square.mean())
+    return weights / weights.mean()
+
+
 @pytest.mark.parametrize(("anchored", "penalty"), [(True, PENALTY), (False, PENALTY), (True, 3.0)])
 def test_ridge_on_all_series(anchored, penalty):
     made = panel()
     spec = Member("ridge", 12, anchored, n_recent=4, fineness=3, penalty=penalty)
-    x, y = (
-        np.concatenate(part)
-        for part in zip(*(windows_of(made, i, 12) for i in (0, 1)), strict=True)
-    )
-    anchor = x[:, -1:] if anchored else 0
-    features = (x - anchor) @ spec.summary().numpy()
-    reference = plain_ridge(features, y - anchor, np.ones(len(x)), penalty)
-    np.testing.assert_allclose(solved(spec, made).coef[0].T, reference.coef_, rtol=1e-6, atol=1e-9)
+    expected = expected_coef(made, spec)
+    np.testing.assert_allclose(solved(spec, made).coef[0].T, expected, rtol=1e-6, atol=1e-9)
 
 
-def test_own_ridge_leans_on_those_of_all():
-    made = panel()
-    spec = Member("ridge", 10, True, n_recent=10, n_maps=2)
-    pairs = [windows_of(made, number, 10) for number in (0, 1)]
-    total = sum(len(x) for x, _ in pairs)
-    found = solved(spec, made)
+def test_ridge_on_many_windows_has_no_weights():
+    """These would cost more than they bring."""
+    made = panel(walks((17_000,)))
+    spec = Member("ridge", 300, n_recent=10, fineness=3)
+    expected = expected_coef(made, spec, weighted=False)
+    np.testing.assert_allclose(solved(spec, made).coef[0].T, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("anchored", [True, False])
+@pytest.mark.parametrize("series", [walks(), walks((120, 30))])
+def test_own_ridge_leans_on_those_of_all(series, anchored):
+    made = panel(series)
+    spec = Member("ridge", 10, anchored, n_recent=10, n_maps=2)
+    total = sum(made.lengths.tolist()) - 2 * (10 + HORIZON - 1)
+    own = solved(spec, made).coef
     for number in (0, 1):
-        weights = [
-            np.full(len(x), POOL * 10 / total) + (i == number) for i, (x, _) in enumerate(pairs)
-        ]
-        x, y = (np.concatenate(part) for part in zip(*pairs, strict=True))
-        anchor = x[:, -1:]
-        reference = plain_ridge(x - anchor, y - anchor, np.concatenate(weights))
-        np.testing.assert_allclose(found.coef[number].T, reference.coef_, rtol=1e-6, atol=1e-9)
+        borrowed = np.full(2, POOL * 10 / total) + (np.arange(2) == number)
+        expected = expected_coef(made, spec, borrowed=borrowed)
+        np.testing.assert_allclose(own[number].T, expected, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("anchored", [True, False])
@@ -113,18 +140,23 @@ def test_cautious_ridge_leans_on_the_covariance_of_a_model(anchored):
     """As if there were windows that have exactly that covariance."""
     made = panel()
     spec = Member("ridge", 12, anchored, n_recent=12, modelled=True)
-    x, y = (
-        np.concatenate(part)
-        for part in zip(*(windows_of(made, i, 12) for i in (0, 1)), strict=True)
-    )
-    covariance = model_covariance(made.values, made.lengths, [], 12 + HORIZON)
-    likely = np.linalg.cholesky(toeplitz(covariance) + 1e-12 * np.eye(12 + HORIZON)).T
-    x = np.concatenate([x, likely[:, :12]])
-    y = np.concatenate([y, likely[:, 12:]])
-    weights = np.r_[np.ones(len(x) - len(likely)), np.full(len(likely), MODELLED * 12)]
-    anchor = x[:, -1:] if anchored else 0
-    reference = plain_ridge(x - anchor, y - anchor, weights)
-    np.testing.assert_allclose(solved(spec, made).coef[0].T, reference.coef_, rtol=1e-5, atol=1e-7)
+    expected = expected_coef(made, spec, likely=MODELLED * 12)
+    np.testing.assert_allclose(solved(spec, made).coef[0].T, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_wild_stretch_does_not_decide():
+    """A ridge finds what holds elsewhere, though nearly all squares lie in it."""
+    wild = np.arange(2_000) // 100 == 10
+    steps = np.random.default_rng(0).normal(size=2_000) * np.where(wild, 20, 1)
+    values = np.zeros(2_000)
+    for at in range(1, 2_000):
+        values[at] = (-0.5 if wild[at] else 0.9) * values[at - 1] + steps[at]
+    made, spec = panel([values]), Member("ridge", 6, anchored=False, n_recent=6)
+    true = np.zeros((HORIZON, 6))
+    true[:, -1] = 0.9 ** np.arange(1, HORIZON + 1)
+    plain = expected_coef(made, spec, weighted=False)
+    weighted = solved(spec, made).coef[0].T.numpy()
+    assert np.square(weighted - true).sum() < 0.8 * np.square(plain - true).sum()
 
 
 def test_cautious_ridge_of_a_walk_is_nearly_the_last_value():
