@@ -32,7 +32,8 @@ MEANS = (1, 3, 8, 28)  # points, where there is no season
 LONGEST_MEMORY = 8_192  # points of a context
 POOL = 10  # windows of all series, for every coefficient, beside those of a series' own ridge,
 MODELLED = 30  # and such that a model of the covariance stands for, beside those of a cautious one
-MOST_POINTS = 5_000_000  # of all windows, up to which these have weights
+WEIGHED = 4  # windows, for every coefficient, so that a ridge's errors tell them apart,
+MOST_POINTS = 5_000_000  # and of all windows, up to which these have weights
 LEAST_ERROR = 0.1  # of a window, added to it, in units of all windows' mean squared error
 SMALLEST = 1e-300  # positive number, where all errors are zero
 WINDOWS_OF_MEAN = 8  # beside each other, that ridges to the mean need
@@ -199,7 +200,8 @@ def _solve_same_window(
     width = length + horizon
     pooled = window_moments(panel.values, lengths, width, pooled=True)
     windows = panel.values.unfold(1, width, 1)
-    weighted = windows.numel() <= MOST_POINTS
+    n_trained = int((panel.train - width + 1).clamp(min=0).sum())
+    weighted = windows.numel() <= MOST_POINTS and n_trained >= WEIGHED * length
     if weighted:
         weights = _window_weights(windows, n_windows, pooled, ridges[0].spec)
         pooled = _weighted_moments(windows.reshape(1, -1, width), weights.reshape(1, -1))

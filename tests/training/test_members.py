@@ -114,10 +114,11 @@ def test_ridge_on_all_series(anchored, penalty):
     np.testing.assert_allclose(solved(spec, made).coef[0].T, expected, rtol=1e-6, atol=1e-9)
 
 
-def test_ridge_on_many_windows_has_no_weights():
-    """These would cost more than they bring."""
-    made = panel(walks((17_000,)))
-    spec = Member("ridge", 300, n_recent=10, fineness=3)
+@pytest.mark.parametrize(("n_points", "length"), [(17_000, 300), (50, 12)])
+def test_ridge_without_weights(n_points, length):
+    """On many windows they cost more than they bring, and few do not tell what errs."""
+    made = panel(walks((n_points,)))
+    spec = Member("ridge", length, n_recent=10, fineness=3)
     expected = expected_coef(made, spec, weighted=False)
     np.testing.assert_allclose(solved(spec, made).coef[0].T, expected, rtol=1e-5, atol=1e-7)
 
