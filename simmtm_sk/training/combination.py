@@ -13,7 +13,8 @@ from ..data.forecast_windows import ForecastWindows, observed_length, training_l
 from ..nn.combination import Combination
 from ..nn.forecast import Forecast
 from .forecasting import Fitted
-from .members import choose_members, panel_of, solve_ridges, unproven_prior, usual_jump
+from .members import choose_members, panel_of, unproven_prior, usual_jump
+from .ridges import solve_ridges
 from .rolling import HELD_OUT, Rolling, forecast_errors, roll, rolling_residuals
 from .weights import combination_weights
 

@@ -1,4 +1,4 @@
-"""The members of a combination: which ones there are data for, and their ridges in closed form."""
+"""The members of a combination: which ones there are data for."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from torch import Tensor
 
 from ..data.forecast_windows import observed_length
 from ..nn.combination import LARGE, Combination
-from ..nn.members import Member, WindowRidge, prior_weights
+from ..nn.members import Member, prior_weights
 from ..nn.normalization import interpolated, visible_statistics
-from ..nn.window_moments import window_moments
-from .covariances import model_covariance
 from .seasons import find_periods
 
 FEWEST_WINDOWS = 8  # that a ridge is fitted to
@@ -30,16 +28,9 @@ LEVEL_MEMORY = 0.5  # and of its level
 PERIODS_OF_MULTIPLE = 4  # of a multiple of the season, such as a week beside a day
 MEANS = (1, 3, 8, 28)  # points, where there is no season
 LONGEST_MEMORY = 8_192  # points of a context
-POOL = 10  # windows of all series, for every coefficient, beside those of a series' own ridge,
-MODELLED = 30  # and such that a model of the covariance stands for, beside those of a cautious one
-WEIGHED = 4  # windows, for every coefficient, so that a ridge's errors tell them apart,
-MOST_POINTS = 5_000_000  # and of all windows, up to which these have weights
-LEAST_ERROR = 0.1  # of a window, added to it, in units of all windows' mean squared error
-SMALLEST = 1e-300  # positive number, where all errors are zero
 WINDOWS_OF_MEAN = 8  # beside each other, that ridges to the mean need
 ROUGH = 0.7  # root mean square of steps, in standard deviations
 MOST_COEFFICIENTS = 20_000_000  # of all own ridges
-_MOMENTS_AT_ONCE = 25_000_000  # entries
 
 
 @dataclass(frozen=True)
@@ -167,119 +158,3 @@ def usual_jump(panel: Panel) -> Tensor:
     steps = F.pad(steps.masked_fill(~inside, 0), (0, 1))
     usual = (steps.square().sum(1) / (panel.train - 1).clamp(min=1)).sqrt()
     return steps.amax(1).masked_fill(usual > ROUGH, LARGE)
-
-
-def solve_ridges(combination: Combination, panel: Panel, lengths: Tensor) -> None:
-    """Fit the ridges among the members to the first points of every series, in place."""
-    ridges = [
-        (spec, member)
-        for spec, member in zip(combination.specs, combination.members, strict=True)
-        if isinstance(member, WindowRidge)
-    ]
-    periods = sorted({spec.period for spec in combination.specs if spec.period > 1})
-    for length in sorted({spec.length for spec, _ in ridges}):
-        same = [member for spec, member in ridges if spec.length == length]
-        _solve_same_window(same, panel, lengths, length, combination.horizon, periods)
-
-
-def _solve_same_window(
-    ridges: list[WindowRidge],
-    panel: Panel,
-    lengths: Tensor,
-    length: int,
-    horizon: int,
-    periods: list[int],
-) -> None:
-    """Fit ridges that share the window, and therefore its moments."""
-    n_windows = (lengths - length - horizon + 1).clamp(min=0)
-    total = int(n_windows.sum())
-    if total < FEWEST_WINDOWS:
-        for ridge in ridges:
-            ridge.coef.zero_()
-        return
-    width = length + horizon
-    pooled = window_moments(panel.values, lengths, width, pooled=True)
-    windows = panel.values.unfold(1, width, 1)
-    n_trained = int((panel.train - width + 1).clamp(min=0).sum())
-    weighted = windows.numel() <= MOST_POINTS and n_trained >= WEIGHED * length
-    if weighted:
-        weights = _window_weights(windows, n_windows, pooled, ridges[0].spec)
-        pooled = _weighted_moments(windows.reshape(1, -1, width), weights.reshape(1, -1))
-    own = [ridge for ridge in ridges if len(ridge.coef) > 1]
-    shared = {ridge.anchored: _feature_moments(pooled, ridge, horizon) for ridge in ridges}
-    for ridge in ridges:
-        if ridge.spec.modelled:
-            covariance = model_covariance(panel.values, lengths, periods, width)
-            at = torch.arange(width, device=covariance.device)
-            model = covariance[(at[:, None] - at).abs()]
-            xx, xy = _feature_moments(pooled + MODELLED * length * model, ridge, horizon)
-            ridge.coef.copy_(_solved(xx, xy, ridge.spec.penalty))
-        elif len(ridge.coef) == 1:
-            xx, xy = shared[ridge.anchored]
-            ridge.coef.copy_(_solved(xx, xy, ridge.spec.penalty))
-    if not own:
-        return
-    step = max(1, _MOMENTS_AT_ONCE // width**2)
-    for start in range(0, len(lengths), step):
-        rows = slice(start, start + step)
-        if weighted:
-            moments = _weighted_moments(windows[rows], weights[rows])
-        else:
-            moments = window_moments(panel.values[rows], lengths[rows], width, pooled=False)
-        for ridge in own:
-            xx, xy = _feature_moments(moments, ridge, horizon)
-            weight = POOL * xx.shape[1] / total
-            pooled_xx, pooled_xy = shared[ridge.anchored]
-            xx, xy = xx + weight * pooled_xx, xy + weight * pooled_xy
-            ridge.coef[rows] = _solved(xx, xy, ridge.spec.penalty)
-
-
-def _window_weights(windows: Tensor, n_windows: Tensor, pooled: Tensor, spec: Member) -> Tensor:
-    """Return what windows are worth, (n_series, n, width) -> (n_series, n), on average one.
-
-    One over the root mean square of a plain ridge's errors, which makes least squares a step
-    towards the smallest sum of these roots: a wild stretch of time does not decide alone
-    (iteratively reweighted least squares, Holland and Welsch, 1977). Zero behind the first
-    ``n_windows`` of a series.
-    """
-    length, horizon = spec.length, windows.shape[2] - spec.length
-    plain = WindowRidge(Member("ridge", length, True, spec.n_recent, spec.fineness), horizon)
-    plain = plain.to(pooled.device)
-    plain.coef.copy_(_solved(*_feature_moments(pooled, plain, horizon), plain.spec.penalty))
-    anchor = windows[..., length - 1 : length]
-    features = windows[..., :length] @ plain.summary - anchor
-    errors = windows[..., length:] - anchor - features @ plain.coef[0]
-    absent = torch.arange(windows.shape[1], device=windows.device) >= n_windows[:, None]
-    square = errors.square().mean(2).masked_fill(absent, 0)
-    least = LEAST_ERROR * square.sum() / n_windows.sum()
-    weights = (square + least).clamp(min=SMALLEST).rsqrt().masked_fill(absent, 0)
-    return weights * n_windows.sum() / weights.sum()
-
-
-def _weighted_moments(windows: Tensor, weights: Tensor) -> Tensor:
-    """Return `window_moments` with weights, (n, n_windows, width) -> (n, width, width)."""
-    return (windows * weights[:, :, None]).mT @ windows
-
-
-def _feature_moments(moments: Tensor, ridge: WindowRidge, horizon: int) -> tuple[Tensor, Tensor]:
-    """Return products of a ridge's features with themselves and with targets."""
-    length, summary = ridge.spec.length, ridge.summary
-    by_window = summary.T @ moments[:, :length]  # (n, n_features, length + horizon)
-    xx, xy = by_window[:, :, :length] @ summary, by_window[:, :, length:]
-    if ridge.anchored:
-        anchor = by_window[:, :, length - 1 : length]
-        square = moments[:, length - 1 : length, length - 1 : length]
-        target = moments[:, length - 1 : length, length:]
-        xx = xx - anchor - anchor.mT + square
-        xy = xy - anchor - target + square
-    return xx, xy
-
-
-def _solved(xx: Tensor, xy: Tensor, penalty: float) -> Tensor:
-    """Solve ridges, (n, p, p) and (n, p, horizon) -> (n, p, horizon); zero without variation."""
-    unit = xx.diagonal(dim1=1, dim2=2).mean(1)
-    added = penalty * torch.where(unit > 0, unit, 1.0)
-    eye = torch.eye(xx.shape[1], dtype=xx.dtype, device=xx.device)
-    factor, failed = torch.linalg.cholesky_ex(xx + added[:, None, None] * eye)
-    # where windows do not vary, all that is left of their moments is rounding: nothing is learned
-    return torch.cholesky_solve(xy, factor).masked_fill((failed > 0)[:, None, None], 0)

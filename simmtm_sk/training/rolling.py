@@ -12,8 +12,9 @@ from torch import Tensor
 from ..data.forecast_windows import ForecastWindows, Index, subsample
 from ..nn.combination import Combination
 from ..nn.forecast import Forecast, carried_forward
-from .members import FEWEST_WINDOWS, FIRST_CUT, Panel, solve_ridges
+from .members import FEWEST_WINDOWS, FIRST_CUT, Panel
 from .residuals import MOST_RESIDUALS, calibrated, error_unit
+from .ridges import solve_ridges
 
 CUTS = (FIRST_CUT, 0.55, 0.7, 0.85, 1.0)  # shares of the training part that members are fitted to
 HELD_OUT = len(CUTS) - 1  # the fold that lies behind the training part

@@ -4,7 +4,8 @@ import torch
 from simmtm_sk.data.forecast_windows import ForecastWindows
 from simmtm_sk.nn.combination import Combination
 from simmtm_sk.nn.members import Member
-from simmtm_sk.training.members import panel_of, solve_ridges
+from simmtm_sk.training.members import panel_of
+from simmtm_sk.training.ridges import solve_ridges
 from simmtm_sk.training.rolling import CUTS, MOST_ROLLING, roll
 
 CPU = torch.device("cpu")
