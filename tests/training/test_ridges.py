@@ -132,6 +132,16 @@ def test_cautious_ridge_of_a_walk_is_nearly_the_last_value():
     assert errors[1] < 0.1 * errors[0]
 
 
+def test_series_without_errors():
+    """A constant has nothing to learn, and a straight line follows its steps."""
+    spec = Member("ridge", 8, n_recent=8)
+    assert not solved(spec, panel([np.full(100, 7.0)])).coef.any()
+    made = panel([np.arange(100.0)])
+    context = made.values[:, -8:] - made.values[:, -1:]
+    steps = (context @ solved(spec, made).coef[0])[0] * made.scale
+    np.testing.assert_allclose(steps, np.arange(1, HORIZON + 1), rtol=0.1)
+
+
 def test_ridge_without_windows_is_the_last_value():
     made = panel(walks((12, 9)))
     assert not solved(Member("ridge", 10, n_recent=10), made).coef.any()
