@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import nnls
+from scipy.optimize import lsq_linear
 from torch import Tensor
 
 SHORTEST_MEMORY = 1.5  # steps after which a component is forgotten to 1/e; others are powers of 2,
@@ -60,7 +60,8 @@ def model_covariance(
     design = (1 - shapes[:, lag]) * weight
     if not len(lag) or semivariance[lag].max() <= 0:
         return torch.zeros(n_lags, dtype=values.dtype, device=values.device)
-    variances, _ = nnls(design.T, semivariance[lag] * weight)
+    # as nnls, which gives up where it goes in circles
+    variances = lsq_linear(design.T, semivariance[lag] * weight, (0, np.inf), method="bvls").x
     return torch.as_tensor(variances @ shapes, dtype=values.dtype, device=values.device)
 
 

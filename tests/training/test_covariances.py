@@ -72,3 +72,13 @@ def test_windows_have_a_covariance_matrix(periods):
 @pytest.mark.parametrize("series", [[np.zeros(50)], [np.ones(1)], [np.full(9, 3.0), np.ones(4)]])
 def test_constant_series_have_none(series):
     assert not model_covariance(*padded(series), [4], 20).any()
+
+
+@pytest.mark.parametrize("periods", [[], [3]])
+def test_waves_without_noise_have_one(periods):
+    """Components are alike there, among which a solver may go in circles."""
+    wave = np.abs(np.sin(np.arange(120.0)))
+    for n_points in range(20, 121, 4):
+        found = model_covariance(*padded([wave[:n_points]]), periods, 41)
+        assert found.isfinite().all()
+        assert 0 < found[0] == found.abs().max()
