@@ -22,12 +22,12 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
 import torch
-from made_series import made_windows
+from made_series import made_encoder
 from probe import benchmark_parser, run_all
 from sklearn.frozen import FrozenEstimator
 
@@ -63,7 +63,6 @@ POINTS = {
     "patience": None,
 }
 POINTS_WINDOWS = 5120
-N_MADE = 10_000  # windows of made series
 VALID_STRIDE = 7  # between origins of the validation part, whose error is only for information
 CHUNK = 400  # origins that are forecast from at once
 MEMORY = 5_000  # points before an origin that a forecast may look at
@@ -211,20 +210,11 @@ class Prepared:
 
     @cached_property
     def synthetic(self) -> SimMTMTransformer:
-        return synthetic_encoder(self.series.context, self.seed)
+        return made_encoder(self.series.context, self.seed)
 
     @cached_property
     def foreign(self) -> SimMTMTransformer:
         return self._encoder(load_series(FOREIGN[self.series.name], self.home), 1.0)
-
-
-@cache
-def synthetic_encoder(context: int, seed: int) -> SimMTMTransformer:
-    """Pre-trained on made series alone: the same for every set."""
-    encoder = default_transformer(context)
-    encoder.set_params(pooling=("mean",), metric_strength=0)
-    encoder.set_params(precision="float32", random_state=seed)
-    return encoder.fit(made_windows(N_MADE, context, seed)[:, None])
 
 
 def fit_forecaster(

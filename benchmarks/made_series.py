@@ -1,6 +1,22 @@
-"""Series to pre-train on that nobody has recorded."""
+"""Series to pre-train on that nobody has recorded, and an encoder that has seen nothing else."""
+
+from functools import cache
 
 import numpy as np
+
+from simmtm_sk import SimMTMTransformer
+from simmtm_sk.forecaster_learning import default_transformer
+
+N_MADE = 10_000  # windows
+
+
+@cache
+def made_encoder(length: int, seed: int, num_epochs: int | str = "auto") -> SimMTMTransformer:
+    """Pre-trained as a forecaster pre-trains its own, on made windows of that length."""
+    encoder = default_transformer(length)
+    encoder.set_params(pooling=("mean",), metric_strength=0, num_epochs=num_epochs)
+    encoder.set_params(precision="float32", random_state=seed)
+    return encoder.fit(made_windows(N_MADE, length, seed)[:, None])
 
 
 def made_windows(n: int, length: int, seed: int) -> np.ndarray:

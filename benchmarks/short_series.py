@@ -11,12 +11,12 @@ row for every series and method.
 """
 
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from made_series import made_windows
+from made_series import made_encoder
 from probe import benchmark_parser, run_all
 from scipy.optimize import minimize
 from scipy.special import expit
@@ -36,11 +36,10 @@ from sktime.performance_metrics.forecasting import (
 )
 from sktime.split import ExpandingWindowSplitter
 
-from simmtm_sk import SimMTMForecaster, SimMTMTransformer
-from simmtm_sk.forecaster_learning import default_transformer
+from simmtm_sk import SimMTMForecaster
 
 N_ORIGINS = 24
-N_MADE, MADE_LENGTH = 10_000, 48  # windows of made series, and their points
+MADE_LENGTH = 48  # points of windows of made series
 SCORES = {"mase": "MeanAbsoluteScaledError_mean", "smape": "MeanAbsolutePercentageError_mean"}
 SECONDS = ("fit_time_mean", "pred_time_mean")
 Row = dict[str, object]
@@ -181,20 +180,12 @@ WITH_ENCODER = {  # and the epochs that it is pre-trained for
 }
 
 
-@cache
-def made_encoder(num_epochs: int | str) -> SimMTMTransformer:
-    encoder = default_transformer(MADE_LENGTH)
-    encoder.set_params(pooling=("mean",), metric_strength=0, num_epochs=num_epochs)
-    encoder.set_params(precision="float32", random_state=0)
-    return encoder.fit(made_windows(N_MADE, MADE_LENGTH, seed=0)[:, None])
-
-
 def forecaster(method: str, season: int) -> BaseForecaster:
     if method in METHODS:
         return Plain(method, season)
     given = None
     if method in WITH_ENCODER:
-        given = FrozenEstimator(made_encoder(WITH_ENCODER[method]))
+        given = FrozenEstimator(made_encoder(MADE_LENGTH, 0, WITH_ENCODER[method]))
     return SimMTMForecaster(transformer=given, random_state=0)
 
 

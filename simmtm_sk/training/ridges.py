@@ -39,7 +39,8 @@ def _solve_same_window(
 ) -> None:
     """Fit ridges that share the window, and therefore the products of its points."""
     horizon, pooled = products.horizon, products.pooled
-    of_all = {ridge.anchored: _feature_moments(pooled, ridge, horizon) for ridge in ridges}
+    kinds = {ridge.anchored: ridge for ridge in ridges}  # others make the same of a window
+    of_all = {kind: _feature_moments(pooled, ridge, horizon) for kind, ridge in kinds.items()}
     for ridge in ridges:
         if ridge.spec.modelled:
             model = MODELLED * ridge.spec.length * products.model(periods)
@@ -54,12 +55,9 @@ def _solve_same_window(
         of_series = products.of_series(rows)
         for ridge in own:
             borrowed = POOL * ridge.coef.shape[1] / products.n_windows
-            xx, xy = (
-                one + borrowed * all_series
-                for one, all_series in zip(
-                    _feature_moments(of_series, ridge, horizon), of_all[ridge.anchored], strict=True
-                )
-            )
+            xx, xy = _feature_moments(of_series, ridge, horizon)
+            xx_of_all, xy_of_all = of_all[ridge.anchored]
+            xx, xy = xx + borrowed * xx_of_all, xy + borrowed * xy_of_all
             ridge.coef[rows] = _solved(xx, xy, ridge.spec.penalty)
 
 

@@ -1,28 +1,16 @@
 import numpy as np
 import pytest
-import torch
 
 from simmtm_sk.nn.combination import Combination
 from simmtm_sk.nn.members import Member
 from simmtm_sk.training.members import (
     choose_members,
-    panel_of,
     unproven_prior,
     usual_jump,
 )
+from tests.training.panels import panel, walks
 
-CPU = torch.device("cpu")
 HORIZON = 4
-
-
-def walks(lengths=(120, 90), seed=0):
-    draw = np.random.default_rng(seed)
-    return [5 + draw.normal(size=n).cumsum() for n in lengths]
-
-
-def panel(series=None, share=1.0):
-    series = walks() if series is None else series
-    return panel_of(series, np.array([int(share * len(values)) for values in series]), CPU)
 
 
 # -- panels ---------------------------------------------------------------------------------------

@@ -9,19 +9,9 @@ from simmtm_sk.nn.members import PENALTY, Member
 from simmtm_sk.training.covariances import model_covariance
 from simmtm_sk.training.members import panel_of
 from simmtm_sk.training.ridges import LEAST_ERROR, MODELLED, POOL, solve_ridges
+from tests.training.panels import CPU, panel, walks
 
-CPU = torch.device("cpu")
 HORIZON = 4
-
-
-def walks(lengths=(120, 90), seed=0):
-    draw = np.random.default_rng(seed)
-    return [5 + draw.normal(size=n).cumsum() for n in lengths]
-
-
-def panel(series=None, share=1.0):
-    series = walks() if series is None else series
-    return panel_of(series, np.array([int(share * len(values)) for values in series]), CPU)
 
 
 def windows_of(made, number, length):
